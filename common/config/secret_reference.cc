@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/config/secret_reference.hh"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/config/text_file.hh"
+#include "common/text.hh"
+
+namespace postbearer::config {
+namespace {
+
+constexpr std::string_view kCredential = "credential:";
+constexpr std::string_view kFile = "file:";
+constexpr std::string_view kEnvironment = "env:";
+
+enum class Check : std::uint8_t { OwnerOnly, None };
+
+bool is_variable_name(std::string_view name) noexcept {
+    const auto is_name_character = [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '_';
+    };
+    return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
+           std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+bool is_credential_name(std::string_view name) noexcept {
+    return !name.empty() && name != "." && name != ".." && name.size() <= 255 &&
+           name.find('/') == std::string_view::npos && is_plain_utf8(name);
+}
+
+std::string octal(mode_t mode) {
+    std::string out = "0000";
+    for (std::size_t i = 0; i < 4; ++i) {
+        out[3 - i] = static_cast<char>('0' + ((mode >> (3U * i)) & 7U));
+    }
+    return out;
+}
+
+/// Judged on the open descriptor, so a symbolic link (as in /run/secrets) may lead to the file.
+Result<void> check_owner_only(const OpenFile& file, const std::string& path) {
+    if ((file.status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return failure(Errc::Config, path + " has mode " + octal(file.status.st_mode & 07777U) +
+                                         ", so that others than its owner may use it: chmod 600 " +
+                                         path);
+    }
+    if (file.status.st_uid != 0 && file.status.st_uid != ::geteuid()) {
+        return failure(Errc::Config, path + " belongs to uid " +
+                                         std::to_string(file.status.st_uid) +
+                                         ", who could change it: chown it to root or to uid " +
+                                         std::to_string(::geteuid()));
+    }
+    return {};
+}
+
+Result<WipedBytes> read_wiped(int fd, const std::string& path) {
+    WipedBytes bytes(kMaxSecretBytes + 1);
+    std::size_t used = 0;
+    while (used < bytes.size()) {
+        const ssize_t got = ::read(fd, bytes.data() + used, bytes.size() - used);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return failure(Errc::Config, path + " cannot be read: " + system_error_text(errno));
+        }
+        if (got == 0) {
+            break;
+        }
+        used += static_cast<std::size_t>(got);
+    }
+    if (used > kMaxSecretBytes) {
+        return failure(Errc::Config, path + " is larger than 64 KiB");
+    }
+    return WipedBytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(used));
+}
+
+Result<Secret> read_file(const std::string& path, Check check) {
+    auto file = open_regular_file(path);
+    if (!file) {
+        return failure(file.error().code, path + " " + file.error().context);
+    }
+    if (check == Check::OwnerOnly) {
+        if (auto safe = check_owner_only(*file, path); !safe) {
+            return tl::unexpected(safe.error());
+        }
+    }
+    auto bytes = read_wiped(file->fd.get(), path);
+    if (!bytes) {
+        return tl::unexpected(bytes.error());
+    }
+    if (!bytes->empty() && bytes->back() == '\n') {  // editors and echo(1) put one there
+        bytes->pop_back();
+        if (!bytes->empty() && bytes->back() == '\r') {
+            bytes->pop_back();
+        }
+    }
+    if (bytes->empty()) {
+        return failure(Errc::Config, path + " is empty");
+    }
+    return Secret(std::move(*bytes));
+}
+
+Result<Secret> read_credential(const std::string& name) {
+    const char* directory = ::getenv("CREDENTIALS_DIRECTORY");
+    if (directory == nullptr || *directory == '\0') {
+        return failure(Errc::Config,
+                       "credential:" + name +
+                           " needs systemd (CREDENTIALS_DIRECTORY is not set); without it write "
+                           "\"file:/etc/postbearer/" +
+                           name + "\"");
+    }
+    return read_file(std::string(directory) + "/" + name, Check::None);
+}
+
+Result<Secret> read_variable(const std::string& name) {
+    const char* value = ::getenv(name.c_str());
+    if (value == nullptr || *value == '\0') {
+        return failure(Errc::Config, "environment variable " + name + " is not set");
+    }
+    const std::string_view bytes(value);
+    if (bytes.size() > kMaxSecretBytes) {
+        return failure(Errc::Config, "environment variable " + name + " is larger than 64 KiB");
+    }
+    return Secret(bytes);
+}
+
+}  // namespace
+
+Result<SecretReference> parse_secret_reference(std::string_view text, std::string_view key) {
+    using Kind = SecretReference::Kind;
+    if (text.starts_with(kCredential)) {
+        const std::string_view name = text.substr(kCredential.size());
+        if (!is_credential_name(name)) {
+            return failure(Errc::Config,
+                           "credential:NAME takes the name of a systemd credential, without '/'");
+        }
+        return SecretReference{Kind::Credential, std::string(name)};
+    }
+    if (text.starts_with(kFile)) {
+        const std::string_view path = text.substr(kFile.size());
+        if (!path.starts_with('/') || path.size() > 4095 || !is_plain_utf8(path)) {
+            return failure(Errc::Config, "file:PATH takes an absolute path");
+        }
+        return SecretReference{Kind::File, std::string(path)};
+    }
+    if (text.starts_with(kEnvironment)) {
+        const std::string_view name = text.substr(kEnvironment.size());
+        if (!is_variable_name(name)) {
+            return failure(Errc::Config, "env:NAME takes the name of an environment variable");
+        }
+        return SecretReference{Kind::Environment, std::string(name)};
+    }
+    return failure(Errc::Config,
+                   "a secret written in the file itself is refused: put it into a file and write " +
+                       std::string(key) + " = \"file:/etc/postbearer/...\"");
+}
+
+Result<Secret> read_secret(const SecretReference& reference) {
+    switch (reference.kind) {
+        case SecretReference::Kind::Credential:
+            return read_credential(reference.name);
+        case SecretReference::Kind::File:
+            return read_file(reference.name, Check::OwnerOnly);
+        case SecretReference::Kind::Environment:
+            return read_variable(reference.name);
+    }
+    return failure(Errc::Internal, "unknown kind of secret reference");
+}
+
+}  // namespace postbearer::config

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One request of CurlHttp: an easy handle with our defaults, and what came back.
+
+#include <curl/curl.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "common/http/http_client.hh"
+#include "common/http/url.hh"
+#include "common/owned.hh"
+
+namespace postbearer::http {
+
+using CurlEasy = Owned<CURL, curl_easy_cleanup>;
+
+/// Header lines may hold an Authorization value: they are wiped before they are freed.
+void wipe_and_free(curl_slist* list) noexcept;
+using WipedHeaders = Owned<curl_slist, wipe_and_free>;
+
+/// Stays where it is: libcurl keeps pointers into it (error buffer, request body, callbacks).
+class Transfer {
+public:
+    /// Error: Config (URL, proxy or header refused), Internal.
+    [[nodiscard]] static Result<std::unique_ptr<Transfer>> make(Request request);
+
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+    Transfer(Transfer&&) = delete;
+    Transfer& operator=(Transfer&&) = delete;
+    ~Transfer() = default;
+
+    [[nodiscard]] CURL* handle() const noexcept { return easy_.get(); }
+
+    /// After libcurl is done with the handle; takes the body out.
+    [[nodiscard]] Result<Response> outcome(CURLcode code);
+
+private:
+    Transfer(Request request, UrlParts url);
+
+    template <typename Value>
+    void set(CURLoption option, Value value);
+    void set_request();
+    void set_safe_defaults();
+    void set_proxy();
+    [[nodiscard]] Result<void> set_headers();
+    void append_header(const char* line);
+    [[nodiscard]] Response response();
+    [[nodiscard]] Error failed(CURLcode code);
+
+    static std::size_t on_body(char* bytes, std::size_t size, std::size_t count,
+                               void* user) noexcept;
+    std::size_t take(const char* bytes, std::size_t count);
+
+    Request request_;
+    UrlParts url_;
+    std::string proxy_host_;
+    WipedHeaders headers_;
+    std::array<char, CURL_ERROR_SIZE> error_text_{};
+    WipedBytes body_;
+    bool too_large_ = false;
+    bool set_up_ = true;
+    // Last, so that it goes first: libcurl holds pointers to what stands above.
+    CurlEasy easy_;
+};
+
+}  // namespace postbearer::http
