@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What all verbs of postbearer(1) share: options, exit codes, and the way to the agent.
+
+#include <json/value.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/agent_client.hh"
+#include "common/result.hh"
+#include "common/secret.hh"
+
+namespace postbearer::cli {
+
+enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kBadConfig = 78 };
+
+struct Options {
+    std::string config;
+    bool config_given = false;
+    bool json = false;
+    bool help = false;
+    // of single verbs
+    bool all = false;
+    bool dry_run = false;
+    bool monitor = false;
+    bool test = false;
+    std::string resource = "smtp";
+    std::string provider;
+    std::optional<std::int64_t> expiring_within;  // seconds
+    std::vector<std::string> arguments;
+};
+
+/// One request to the admin socket. Error: a sentence for stderr.
+[[nodiscard]] Result<Json::Value> call_admin(const Options& options, std::string_view verb,
+                                             const Json::Value& arguments);
+
+/// One round trip for somebody at a terminal: an agent that is away is said so after two seconds,
+/// one that works on the request gets `patience`.
+[[nodiscard]] Result<Secret> ask(AgentClient& client, const Secret& request,
+                                 std::chrono::seconds patience);
+
+void print_json(const Json::Value& json);
+/// "postbearer VERB: text" on stderr; the exit code to return.
+int fail(std::string_view verb, std::string_view text, int code = kFailed);
+
+/// "2d 3h", "1h 12m", "4m 30s", "12s".
+[[nodiscard]] std::string human_duration(std::int64_t seconds);
+
+struct Verb {
+    std::string_view name;
+    std::string_view arguments;  // for the usage line
+    std::string_view summary;
+    std::string_view example;
+    std::size_t min_arguments = 0;
+    std::size_t max_arguments = 0;
+    int (*run)(const Options&) = nullptr;
+};
+
+int run_status(const Options& options);
+int run_list(const Options& options);
+int run_token(const Options& options);
+int run_refresh(const Options& options);
+int run_reload(const Options& options);
+int run_check_config(const Options& options);
+
+}  // namespace postbearer::cli

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// postbearer refresh, reload and check-config.
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "token-agent/admin_json.hh"
+#include "token-agent/cli/command.hh"
+#include "token-agent/config_loader.hh"
+
+namespace postbearer::cli {
+namespace {
+
+void print_refreshed(const Json::Value& row, bool dry_run) {
+    const std::string name = row["provider"].asString() + " " + row["resource"].asString();
+    if (dry_run) {
+        (void)std::printf("%s: would be refreshed\n", name.c_str());
+    } else if (row["ok"].asBool()) {
+        (void)std::printf("%s: refreshed, fingerprint %s\n", name.c_str(),
+                          row["fingerprint"].asCString());
+    } else {
+        (void)std::printf("%s: FAILED: %s\n", name.c_str(), row["error"]["message"].asCString());
+    }
+}
+
+Json::Value lines_json(const std::vector<std::string>& lines) {
+    Json::Value json(Json::arrayValue);
+    for (const std::string& line : lines) {
+        json.append(line);
+    }
+    return json;
+}
+
+}  // namespace
+
+int run_refresh(const Options& options) {
+    if (options.arguments.empty() != options.all) {
+        return fail("refresh", "name one ACCOUNT, or say --all", kUsage);
+    }
+    Json::Value arguments(Json::objectValue);
+    if (!options.all) {
+        arguments["account"] = options.arguments.front();
+    }
+    if (!options.provider.empty()) {
+        arguments["provider"] = options.provider;
+    }
+    if (options.expiring_within) {
+        arguments["expiring_within"] = static_cast<Json::Int64>(*options.expiring_within);
+    }
+    arguments["dry_run"] = options.dry_run;
+    const auto json = call_admin(options, "refresh", arguments);
+    if (!json) {
+        return fail("refresh", json.error().context);
+    }
+    bool all_good = true;
+    for (const Json::Value& row : (*json)["results"]) {
+        all_good = all_good && (options.dry_run || row["ok"].asBool());
+        if (!options.json) {
+            print_refreshed(row, options.dry_run);
+        }
+    }
+    if (options.json) {
+        print_json(*json);
+    } else if ((*json)["results"].empty()) {
+        (void)std::puts("nothing to refresh: no token has been asked for that fits");
+    }
+    return all_good ? kDone : kFailed;
+}
+
+int run_reload(const Options& options) {
+    const auto json = call_admin(options, "reload", Json::Value(Json::objectValue));
+    if (!json) {
+        return fail("reload", json.error().context);
+    }
+    const bool good = (*json)["ok"].asBool();
+    if (options.json) {
+        print_json(*json);
+        return good ? kDone : kBadConfig;
+    }
+    for (const Json::Value& line : (*json)["errors"]) {
+        (void)std::fprintf(stderr, "%s\n", line.asCString());
+    }
+    for (const Json::Value& line : (*json)["warnings"]) {
+        (void)std::fprintf(stderr, "warning: %s\n", line.asCString());
+    }
+    if (!good) {
+        return fail("reload", "the old configuration stays in force", kBadConfig);
+    }
+    (void)std::puts("reloaded");
+    return kDone;
+}
+
+int run_check_config(const Options& options) {
+    const agent::ConfigResult loaded = agent::load_config(options.config);
+    const std::vector<std::string> none;
+    const std::vector<std::string>& errors = loaded ? none : loaded.error();
+    const std::vector<std::string>& warnings = loaded ? loaded->warnings : none;
+    if (options.json) {
+        Json::Value json = agent::document("check_config");
+        json["ok"] = loaded.has_value();
+        json["errors"] = lines_json(errors);
+        json["warnings"] = lines_json(warnings);
+        print_json(json);
+        return loaded ? kDone : kBadConfig;
+    }
+    for (const std::string& line : errors) {
+        (void)std::fprintf(stderr, "%s\n", line.c_str());
+    }
+    for (const std::string& line : warnings) {
+        (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
+    }
+    if (!loaded) {
+        return kBadConfig;
+    }
+    (void)std::printf("%s: good; %zu accounts, %zu providers\n", options.config.c_str(),
+                      loaded->config->accounts.size(), loaded->config->providers.size());
+    return kDone;
+}
+
+}  // namespace postbearer::cli

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// postbearer(1): finds the verb, reads its options, runs it.
+
+#include <getopt.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <iterator>
+
+#include "common/config/duration.hh"
+#include "common/text.hh"
+#include "token-agent/cli/command.hh"
+
+namespace postbearer::cli {
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"status", "[ACCOUNT] [--monitor] [--json]",
+     "accounts: state, token lifetime left, last error and its fix",
+     "postbearer status relay@contoso.com", 0, 1, run_status},
+    {"list", "[--json]", "the configured accounts and where they are configured",
+     "postbearer list --json", 0, 0, run_list},
+    {"token", "ACCOUNT [--resource smtp|imap|pop|graph] [--test] [--json]",
+     "one token on stdout (for msmtp, mbsync, curl); --test: type, audience and expiry of a fresh "
+     "one, without printing it",
+     "postbearer token relay@contoso.com --test", 1, 1, run_token},
+    {"refresh", "ACCOUNT | --all [--provider P] [--expiring-within 7d] [--dry-run] [--json]",
+     "gets new tokens now", "postbearer refresh --all --expiring-within 30m", 0, 1, run_refresh},
+    {"reload", "[--json]", "makes the agent read its configuration again", "postbearer reload", 0,
+     0, run_reload},
+    {"check-config", "[--json]", "says what is wrong with the configuration",
+     "postbearer check-config --config /etc/postbearer/agent.toml", 0, 0, run_check_config},
+};
+
+void print_usage(std::FILE* out) {
+    (void)std::fputs("usage: postbearer VERB [ARGUMENT] [--config FILE] [--json] [--help]\n\n",
+                     out);
+    for (const Verb& verb : kVerbs) {
+        (void)std::fprintf(out, "  %-13.*s%.*s\n", static_cast<int>(verb.name.size()),
+                           verb.name.data(), static_cast<int>(verb.summary.size()),
+                           verb.summary.data());
+    }
+    (void)std::fputs(
+        "\npostbearer VERB --help shows a verb's options and an example.\n"
+        "Exit: 0 done, 1 it failed, 2 usage, 78 configuration.\n",
+        out);
+}
+
+void print_verb_usage(const Verb& verb, std::FILE* out) {
+    (void)std::fprintf(out, "usage: postbearer %.*s %.*s [--config FILE]\n%.*s\nexample: %.*s\n",
+                       static_cast<int>(verb.name.size()), verb.name.data(),
+                       static_cast<int>(verb.arguments.size()), verb.arguments.data(),
+                       static_cast<int>(verb.summary.size()), verb.summary.data(),
+                       static_cast<int>(verb.example.size()), verb.example.data());
+}
+
+const Verb* find_verb(std::string_view name) {
+    const auto* const found = std::find_if(std::begin(kVerbs), std::end(kVerbs),
+                                           [name](const Verb& verb) { return verb.name == name; });
+    return found == std::end(kVerbs) ? nullptr : found;
+}
+
+bool apply_option(int chosen, Options& options) {
+    switch (chosen) {
+        case 'c':
+            options.config = optarg;
+            options.config_given = true;
+            return true;
+        case 'j':
+            options.json = true;
+            return true;
+        case 'h':
+            options.help = true;
+            return true;
+        case 'a':
+            options.all = true;
+            return true;
+        case 'n':
+            options.dry_run = true;
+            return true;
+        case 'm':
+            options.monitor = true;
+            return true;
+        case 't':
+            options.test = true;
+            return true;
+        case 'r':
+            options.resource = optarg;
+            return true;
+        case 'p':
+            options.provider = optarg;
+            return true;
+        case 'e':
+            if (const auto duration = config::parse_duration(optarg)) {
+                options.expiring_within = duration->count();
+                return true;
+            }
+            (void)std::fprintf(stderr, "postbearer: '%s' is no duration such as 30m or 7d\n",
+                               optarg);
+            return false;
+        default:
+            return false;
+    }
+}
+
+bool parse_options(int argc, char** argv, Options& options) {
+    static const option kLong[] = {{"config", required_argument, nullptr, 'c'},
+                                   {"json", no_argument, nullptr, 'j'},
+                                   {"help", no_argument, nullptr, 'h'},
+                                   {"all", no_argument, nullptr, 'a'},
+                                   {"dry-run", no_argument, nullptr, 'n'},
+                                   {"monitor", no_argument, nullptr, 'm'},
+                                   {"test", no_argument, nullptr, 't'},
+                                   {"resource", required_argument, nullptr, 'r'},
+                                   {"provider", required_argument, nullptr, 'p'},
+                                   {"expiring-within", required_argument, nullptr, 'e'},
+                                   {nullptr, 0, nullptr, 0}};
+    for (int chosen = 0; (chosen = ::getopt_long(argc, argv, "h", kLong, nullptr)) != -1;) {
+        if (!apply_option(chosen, options)) {
+            return false;
+        }
+    }
+    options.arguments.assign(argv + optind, argv + argc);
+    return true;
+}
+
+int unknown_verb(std::string_view name) {
+    std::string text = "unknown verb '" + printable(name, 40) + "'";
+    std::vector<std::string_view> names;
+    for (const Verb& verb : kVerbs) {
+        names.push_back(verb.name);
+    }
+    if (const std::string_view close = closest_word(name, names); !close.empty()) {
+        text += "; did you mean '" + std::string(close) + "'?";
+    }
+    (void)std::fprintf(stderr, "postbearer: %s\n", text.c_str());
+    print_usage(stderr);
+    return kUsage;
+}
+
+int run(int argc, char** argv) {
+    Options options;
+    options.config = POSTBEARER_CONFIG_DIR "/agent.toml";
+    if (argc >= 2 && std::string_view(argv[1]) == "--version") {
+        (void)std::puts("postbearer " POSTBEARER_VERSION);
+        return kDone;
+    }
+    if (argc < 2 || std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h") {
+        print_usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? kUsage : kDone;
+    }
+    const Verb* verb = find_verb(argv[1]);
+    if (verb == nullptr) {
+        return unknown_verb(argv[1]);
+    }
+    if (!parse_options(argc - 1, argv + 1, options)) {
+        print_verb_usage(*verb, stderr);
+        return kUsage;
+    }
+    if (options.help) {
+        print_verb_usage(*verb, stdout);
+        return kDone;
+    }
+    if (options.arguments.size() < verb->min_arguments ||
+        options.arguments.size() > verb->max_arguments) {
+        print_verb_usage(*verb, stderr);
+        return kUsage;
+    }
+    return verb->run(options);
+}
+
+}  // namespace
+}  // namespace postbearer::cli
+
+int main(int argc, char** argv) {
+    try {
+        return postbearer::cli::run(argc, argv);
+    } catch (const std::exception& error) {
+        (void)std::fprintf(stderr, "postbearer: internal error: %s\n", error.what());
+    } catch (...) {
+        (void)std::fputs("postbearer: internal error\n", stderr);
+    }
+    return 1;
+}

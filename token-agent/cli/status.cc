@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// postbearer status and list.
+
+#include <cstdio>
+#include <string>
+
+#include "token-agent/cli/command.hh"
+
+namespace postbearer::cli {
+namespace {
+
+enum MonitorCode : int { kOk = 0, kWarning = 1, kCritical = 2, kUnknown = 3 };
+
+Json::Value first_arguments(const Options& options) {
+    Json::Value arguments(Json::objectValue);
+    if (!options.arguments.empty()) {
+        arguments["account"] = options.arguments.front();
+    }
+    return arguments;
+}
+
+/// All pages of a verb that lists accounts, as one document.
+Result<Json::Value> all_pages(const Options& options, std::string_view verb) {
+    Json::Value arguments = first_arguments(options);
+    auto whole = call_admin(options, verb, arguments);
+    Json::Value cursor = whole ? (*whole)["next_cursor"] : Json::Value();
+    while (whole && cursor.isUInt64()) {
+        arguments["cursor"] = cursor;
+        auto page = call_admin(options, verb, arguments);
+        if (!page) {
+            return page;
+        }
+        for (Json::Value& row : (*page)["accounts"]) {
+            (*whole)["accounts"].append(std::move(row));
+        }
+        cursor = (*page)["next_cursor"];
+    }
+    if (whole) {
+        whole->removeMember("next_cursor");
+    }
+    return whole;
+}
+
+/// The token that explains the row's state: the one in that state, else the first.
+const Json::Value& telling_token(const Json::Value& row) {
+    for (const Json::Value& token : row["tokens"]) {
+        if (token["state"] == row["state"]) {
+            return token;
+        }
+    }
+    return row["tokens"][0];
+}
+
+std::string detail_of(const Json::Value& row) {
+    const Json::Value& token = telling_token(row);
+    std::string text;
+    if (token.isMember("seconds_left")) {
+        text = token["resource"].asString() + ", " +
+               human_duration(token["seconds_left"].asInt64()) + " left";
+        if (token["state"] == "active") {
+            text += ", renewed in " + human_duration(token["renews_in"].asInt64());
+        }
+    }
+    if (token.isMember("last_error")) {
+        text += (text.empty() ? "" : "; ") + token["last_error"]["message"].asString();
+        if (token["retry_in"].asInt64() > 0) {
+            text += " (next try in " + human_duration(token["retry_in"].asInt64()) + ")";
+        }
+    }
+    if (text.empty()) {
+        text = row["state"] == "configured" ? "no token asked for yet" : "";
+    }
+    return text;
+}
+
+int print_monitor(const Json::Value& json) {
+    int code = kOk;
+    int broken = 0;
+    int degraded = 0;
+    std::string worst;
+    for (const Json::Value& row : json["accounts"]) {
+        const std::string state = row["state"].asString();
+        if (state == "needs_user" || state == "needs_admin" || state == "stale") {
+            ++broken;
+            code = kCritical;
+            if (worst.empty()) {
+                worst = row["account"].asString() + ": " + detail_of(row);
+            }
+        } else if (state == "degraded") {
+            ++degraded;
+            code = code == kOk ? kWarning : code;
+        }
+    }
+    const char* const name = code == kOk ? "OK" : code == kWarning ? "WARNING" : "CRITICAL";
+    (void)std::printf(
+        "POSTBEARER %s - %u accounts, %d broken, %d degraded%s%s"
+        " | accounts=%u broken=%d degraded=%d handed_out=%lluc\n",
+        name, json["accounts"].size(), broken, degraded, worst.empty() ? "" : "; ", worst.c_str(),
+        json["accounts"].size(), broken, degraded,
+        static_cast<unsigned long long>(json["agent"]["handed_out"].asUInt64()));
+    return code;
+}
+
+}  // namespace
+
+int run_status(const Options& options) {
+    const auto json = all_pages(options, "status");
+    if (!json) {
+        if (options.monitor) {
+            (void)std::printf("POSTBEARER UNKNOWN - %s\n", json.error().context.c_str());
+            return kUnknown;
+        }
+        return fail("status", json.error().context);
+    }
+    if (options.monitor) {
+        return print_monitor(*json);
+    }
+    if (options.json) {
+        print_json(*json);
+        return kDone;
+    }
+    for (const Json::Value& row : (*json)["accounts"]) {
+        (void)std::printf("%-32s %-12s %-11s %s\n", row["account"].asCString(),
+                          row["provider"].asCString(), row["state"].asCString(),
+                          detail_of(row).c_str());
+    }
+    return kDone;
+}
+
+int run_list(const Options& options) {
+    const auto json = all_pages(options, "list");
+    if (!json) {
+        return fail("list", json.error().context);
+    }
+    if (options.json) {
+        print_json(*json);
+        return kDone;
+    }
+    for (const Json::Value& row : (*json)["accounts"]) {
+        (void)std::printf("%-32s %-12s %-18s %s\n", row["account"].asCString(),
+                          row["provider"].asCString(), row["grant"].asCString(),
+                          row["where"].asCString());
+    }
+    return kDone;
+}
+
+}  // namespace postbearer::cli

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Between the rooms of the loader only: what they share while one configuration is read.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config/reader.hh"
+#include "token-agent/config.hh"
+#include "token-agent/config_host.hh"
+#include "token-agent/config_options.hh"
+
+namespace postbearer::agent {
+
+/// What is known of a provider only while loading, by its index.
+struct ProviderNotes {
+    config::Position at;      // of its header
+    config::Position tenant;  // line 0: not given
+    bool sound_type = false;  // `type` was understood, so that rules about it can be checked
+    bool sound_secret = true;
+    /// Where each Grant is first used, and how often.
+    std::array<config::Position, 3> first_use{};
+    std::array<std::size_t, 3> uses{};
+};
+
+struct Loading {
+    config::Problems& problems;
+    const ConfigHost& host;
+    AgentConfig& out;
+    /// False once a file could not be read: what one rule says of another cannot be judged then.
+    bool complete = true;
+    std::vector<ProviderNotes> provider_notes;
+    std::map<std::string, std::uint32_t, std::less<>> provider_index;
+    std::vector<config::Position> account_positions;  // of `match`, by index of the account
+    std::vector<std::vector<config::Position>> access_positions;  // of each pattern, by rule
+};
+
+/// [agent], of the main file, or without the section its defaults.
+void read_agent(const std::optional<config::Table>& table, Loading& loading);
+/// One [provider.NAME].
+void read_provider(const config::Value& entry, config::Position key, Loading& loading);
+/// One [[account]]; all providers have been read.
+void read_account(const config::Table& table, Loading& loading);
+/// One [[access]].
+void read_access(const config::Table& table, Loading& loading);
+
+/// What only the whole shows: the same match twice, a grant that its provider cannot serve,
+/// access rules for accounts that no rule covers.
+void check_accounts(Loading& loading);
+void check_access(Loading& loading);
+
+/// Unknown keys and those that this version refuses.
+void check_keys(const config::Table& table, Section section, std::string_view where,
+                const Loading& loading);
+
+[[nodiscard]] SourcePosition source_position(config::Position at, const Loading& loading);
+
+}  // namespace postbearer::agent

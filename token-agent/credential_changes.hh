@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/clock.hh"
+#include "common/secret.hh"
+#include "token-agent/config.hh"
+
+namespace postbearer::agent {
+
+/// Notices that a provider's credentials changed while we run. New secrets and consents take
+/// minutes to reach all of Microsoft's servers, so an error right after a change proves nothing.
+/// What is seen for the first time is no change: a wrong secret at the start is said at once.
+class CredentialChanges {
+public:
+    static constexpr std::chrono::minutes kSettling{15};
+
+    /// Call at each request; true while a change is younger than kSettling.
+    [[nodiscard]] bool settling(const ProviderConfig& provider, BootTime now);
+
+private:
+    struct Seen {
+        std::string identity;
+        std::shared_ptr<const Secret> secret;
+        std::optional<BootTime> changed;
+    };
+    std::map<std::string, Seen> seen_;  // by provider name
+};
+
+}  // namespace postbearer::agent

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token-agent/token_response.hh"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "common/text.hh"
+#include "token-agent/json.hh"
+
+namespace postbearer::agent {
+namespace {
+
+using protocol::FailureClass;
+using std::chrono::seconds;
+
+constexpr long kOk = 200;
+
+bool is_token_character(char c) noexcept {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~+/").find(c) != std::string_view::npos;
+}
+
+/// nullopt: nothing that a lifetime can be read from.
+std::optional<seconds> lifetime_of(const JsonObject& json) {
+    if (!json.has("expires_in")) {
+        return kAssumedLifetime;
+    }
+    const auto count = json.number("expires_in");
+    if (!count || *count <= 0) {
+        return std::nullopt;
+    }
+    return std::min(seconds(*count), kMaxLifetime);
+}
+
+/// Advice only: nonsense in it costs nothing but the advice.
+std::optional<seconds> refresh_of(const JsonObject& json, seconds lifetime) {
+    const auto count = json.number("refresh_in");
+    if (!count || *count <= 0 || seconds(*count) >= lifetime) {
+        return std::nullopt;
+    }
+    return seconds(*count);
+}
+
+}  // namespace
+
+bool is_bearer_token(std::string_view text) noexcept {
+    if (text.size() > kMaxTokenBytes) {
+        return false;
+    }
+    const std::size_t padding = text.find('=');
+    const std::string_view body = text.substr(0, padding);
+    return !body.empty() && std::all_of(body.begin(), body.end(), is_token_character) &&
+           text.find_first_not_of('=', body.size()) == std::string_view::npos;
+}
+
+FetchResult read_token_response(const http::Response& response, const AnswerContext& context) {
+    const auto bad = [&](std::string_view why, FailureClass failure_class) {
+        return tl::unexpected(unusable(response, why, failure_class, context));
+    };
+    auto json = JsonObject::parse(response.body.reveal());
+    const bool has_token = json && json->has("access_token");
+    if (response.status != kOk || (json && json->has("error") && !has_token)) {
+        return tl::unexpected(refused(response, json ? &*json : nullptr, context));
+    }
+    if (!json) {
+        return bad(json.error().context, FailureClass::Transient);
+    }
+    const std::string_view token = json->text_or_empty("access_token");
+    if (!is_bearer_token(token)) {
+        return bad(token.empty() ? "no access_token" : "the access_token is no bearer token",
+                   FailureClass::Transient);
+    }
+    const auto type = json->text("token_type");
+    if (json->has("token_type") && (!type || ascii_lower(*type) != "bearer")) {
+        return bad("token_type is not Bearer", FailureClass::NeedsAdmin);
+    }
+    const auto lifetime = lifetime_of(*json);
+    if (!lifetime) {
+        return bad("expires_in is no positive number", FailureClass::Transient);
+    }
+    FetchedToken fetched;
+    fetched.access_token = Secret(token);
+    fetched.expires_in = *lifetime;
+    fetched.refresh_in = refresh_of(*json, *lifetime);
+    return fetched;
+}
+
+}  // namespace postbearer::agent

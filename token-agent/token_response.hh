@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string_view>
+
+#include "common/http/http_client.hh"
+#include "token-agent/token_failure.hh"
+#include "token-agent/token_source.hh"
+
+namespace postbearer::agent {
+
+/// Room for the other attributes in an answer of agent.sock (64 KiB).
+inline constexpr std::size_t kMaxTokenBytes = 48 * 1024;
+/// RFC 6749 5.1 only recommends expires_in; an hour is what providers mean by leaving it out.
+inline constexpr std::chrono::seconds kAssumedLifetime{3600};
+inline constexpr std::chrono::seconds kMaxLifetime{30L * 24 * 3600};
+
+/// b64token of RFC 6750 section 2.1, at most kMaxTokenBytes: what goes into SASL and HTTP
+/// unchanged.
+[[nodiscard]] bool is_bearer_token(std::string_view text) noexcept;
+
+/// A token endpoint's answer (RFC 6749 5.1, 5.2). A token needs status 200 and a JSON object with
+/// an access_token of type Bearer in any case of letters (none is taken as Bearer).
+[[nodiscard]] FetchResult read_token_response(const http::Response& response,
+                                              const AnswerContext& context);
+
+}  // namespace postbearer::agent

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What a grant hands back: a fresh token, or a failure that says who must act.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/agent_messages.hh"
+#include "common/secret.hh"
+#include "token-agent/config.hh"
+
+namespace postbearer::agent {
+
+struct FetchedToken {
+    Secret access_token;
+    std::string token_type = "Bearer";
+    std::chrono::seconds expires_in{0};              // > 0; counted from when the request was sent
+    std::optional<std::chrono::seconds> refresh_in;  // Entra's advice for long-lived tokens
+};
+
+/// A failure for the socket, with what only the agent's own log and status need.
+struct FetchFailure {
+    protocol::AgentFailure answer;  // its message names provider, cause and fix; no account yet
+    long http_status = 0;           // 0: no answer
+    std::string error;              // OAuth `error`, printable
+    std::string suberror;
+    std::string trace_id;
+    std::string correlation_id;
+    std::optional<std::chrono::seconds> clock_skew;  // server minus ours, where it may matter
+};
+
+using FetchResult = tl::expected<FetchedToken, FetchFailure>;
+
+/// One way to get access tokens. `done` is called exactly once, later, on the loop's thread, at the
+/// latest after the HTTP time-outs. The provider must stay alive until then: it is shared.
+class TokenSource {
+public:
+    virtual ~TokenSource() = default;
+    virtual void fetch(std::shared_ptr<const AgentConfig> config, std::uint32_t provider,
+                       protocol::Resource resource, std::function<void(FetchResult)> done) = 0;
+};
+
+}  // namespace postbearer::agent
