@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "auth_policy.hh"
+#include "client_registry.hh"
+#include "jwt.hh"
+#include "records.hh"
+#include "sasl_messages.hh"
+
+namespace postbearer::rehearsal {
+
+/// Says yes or no to credentials as Exchange Online would: our key's signature, typ, issuer,
+/// times without leeway, audience; then the role and the client's mailboxes (app-only), or the
+/// scope and the user's name (delegated).
+class TokenJudge {
+public:
+    TokenJudge(const SigningKey& key, const ClientRegistry& clients, AuthPolicy& policy,
+               std::string issuer_prefix)
+        : key_(key), clients_(clients), policy_(policy), issuer_prefix_(std::move(issuer_prefix)) {}
+
+    /// Fills user, client_id, fingerprint, success and reason ("" when good) of `record`.
+    void judge(const std::string& mechanism, const std::string& message, AuthRecord& record,
+               WallTime now);
+
+private:
+    [[nodiscard]] std::string judge_password(const Credentials& credentials) const;
+    [[nodiscard]] std::string judge_token(const Credentials& credentials, AuthRecord& record,
+                                          WallTime now) const;
+    [[nodiscard]] std::string judge_header(const Jwt& jwt) const;
+    [[nodiscard]] std::string judge_times(const Json::Value& claims, WallTime now) const;
+    [[nodiscard]] std::string judge_app(const Json::Value& claims, const AuthRecord& record) const;
+    [[nodiscard]] std::string judge_user(const Json::Value& claims, const AuthRecord& record) const;
+
+    const SigningKey& key_;
+    const ClientRegistry& clients_;
+    AuthPolicy& policy_;
+    std::string issuer_prefix_;
+};
+
+}  // namespace postbearer::rehearsal
