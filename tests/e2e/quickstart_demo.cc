@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program behind tests/quickstart: one message through a private chrooted Postfix, the plugin
+// and the agent to a stand-in for Microsoft 365, shown hop by hop with the lines that the programs
+// really logged. It starts everything itself, in one directory below /tmp, and ends everything.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "tests/support/chain.hh"
+#include "tests/support/failure.hh"
+
+namespace {
+
+using namespace postbearer::test;
+
+constexpr int kFailed = 1;
+constexpr const char* kRecipient = "newcomer@example.test";
+
+struct Hop {
+    const char* what;
+    LogWatch log;
+    std::string pattern;
+};
+
+void say(const std::string& text) {
+    std::printf("%s\n", text.c_str());
+    (void)std::fflush(stdout);
+}
+
+/// What sendmail(1) takes in, and where it is then: the long queue id of the client's log.
+std::string queue_id_of(const std::string& pickup_line) {
+    const std::size_t begin = pickup_line.find("]: ") + 3;
+    return pickup_line.substr(begin, pickup_line.find(':', begin) - begin);
+}
+
+std::vector<Hop> hops_of(Chain& chain, const std::string& queue_id) {
+    const LogWatch client = chain.client().log();
+    const LogWatch server = chain.server().log();
+    const LogWatch agent = chain.agent().log();
+    const std::string recipient = literally(kRecipient);
+    return {
+        {"pickup(8) takes it from sendmail(1)", client, "/pickup\\[[0-9]+\\]: " + queue_id},
+        {"cleanup(8) writes it into the queue", client, "/cleanup\\[[0-9]+\\]: " + queue_id},
+        {"qmgr(8) gives it to smtp(8), which runs in the chroot", client,
+         "/qmgr\\[[0-9]+\\]: " + queue_id + ": from="},
+        {"the agent has fetched a token over HTTPS", agent, "event=token_refreshed "},
+        {"the plugin asks, the agent hands the token out", agent, "event=token_handed_out "},
+        {"the server accepts it: XOAUTH2 inside verified TLS", server,
+         "/smtpd\\[[0-9]+\\]: .*sasl_method=XOAUTH2"},
+        {"smtp(8) is done", client, "/smtp\\[[0-9]+\\]: " + queue_id + ": .*status=sent"},
+        {"the server delivers into the mailbox", server,
+         "/virtual\\[[0-9]+\\]: .*to=<" + recipient + ">.*status=sent"},
+    };
+}
+
+void show_hops(Chain& chain, const std::string& queue_id) {
+    int number = 0;
+    for (const Hop& hop : hops_of(chain, queue_id)) {
+        const std::string line = hop.log.wait_for(hop.pattern);
+        say(std::to_string(++number) + ". " + hop.what + "\n   " + line);
+    }
+}
+
+void show_mail(const Chain& chain) {
+    say("\nThe mail as it arrived for " + std::string(kRecipient) + ":\n");
+    for (const std::string& line :
+         split_lines(chain.mailboxes().messages(kRecipient).front().raw)) {
+        say("   " + line);
+    }
+}
+
+void run_demo() {
+    Chain chain;
+    say("Everything lives in " + chain.directory().string() +
+        "; your own Postfix is not touched.\n");
+    chain.start();
+    chain.client().send({.sender = kRelayAccount,
+                         .recipients = {kRecipient},
+                         .subject = "Hello from Postbearer",
+                         .body = "This message was sent with an OAuth2 token.\n"});
+    chain.mailboxes().wait_for(kRecipient, 1);
+    chain.client().wait_until_empty();
+    show_hops(chain, queue_id_of(chain.client().log().wait_for("/pickup\\[[0-9]+\\]: ")));
+    show_mail(chain);
+    chain.stop();
+}
+
+void check_nothing_is_left() {
+    wait_until(
+        "every process to end",
+        [] {
+            reap_orphans();
+            return live_descendants().empty();
+        },
+        kPatience,
+        [] {
+            std::string left = "running:";
+            for (const std::string& process : live_descendants()) {
+                left += " " + process;
+            }
+            return left;
+        });
+    say("\nnothing is left running");
+}
+
+}  // namespace
+
+int main() {
+    if (::geteuid() != 0) {
+        std::fputs("quickstart: a private Postfix needs root\n", stderr);
+        return kFailed;
+    }
+    try {
+        adopt_orphans();
+        run_demo();
+        check_nothing_is_left();
+        return EXIT_SUCCESS;
+    } catch (const std::exception& error) {
+        // The instances have shown the ends of their logs while they were put away.
+        std::fprintf(stderr, "\nquickstart failed: %s\n", error.what());
+        return kFailed;
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/agent_process.hh"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+#include "common/unique_fd.hh"
+#include "tests/support/failure.hh"
+#include "tests/support/temp_dir.hh"
+
+namespace postbearer::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+}  // namespace
+
+bool takes_connections(const Path& unix_socket) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string& path = unix_socket.native();
+    if (path.size() >= sizeof address.sun_path) {
+        fail("too long for a socket: " + path);
+    }
+    std::copy(path.begin(), path.end(), std::begin(address.sun_path));
+    const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the sockets API
+    return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+Agent::Agent(Path program, AgentSettings settings)
+    : program_(std::move(program)), settings_(std::move(settings)) {}
+
+Agent::~Agent() {
+    if (test_failed()) {
+        std::fprintf(stderr, "---- %s\n%s", log_path().c_str(), tail(log_path(), 30).c_str());
+    }
+    (void)process_.stop(10s);
+}
+
+std::string Agent::agent_toml() const {
+    const Path& directory = settings_.directory;
+    std::string text = "[agent]\nsockets = [";
+    for (const Path& socket : settings_.sockets) {
+        // Queue directories of private instances are not known to the agent.
+        text += "{path = " + quoted(socket) + ", group = \"postfix\", mode = \"0660\"}, ";
+    }
+    text += "]\nadmin_socket = " + quoted(admin_socket()) +
+            "\nstore = " + quoted("sqlite:" + (directory / "tokens.db").string()) +
+            "\nmaster_key = " + quoted("file:" + (directory / "master-key").string()) +
+            "\nca_file = " + quoted(settings_.ca_file) + "\n" + settings_.more + "\n";
+    for (const AgentProvider& provider : settings_.providers) {
+        text += "[provider." + provider.name + "]\ntype = " + quoted(provider.type) +
+                "\nclient_id = " + quoted(provider.client_id) + "\nclient_secret = " +
+                quoted("file:" + (directory / (provider.name + ".secret")).string()) + "\n";
+        if (!provider.tenant.empty()) {
+            text += "tenant = " + quoted(provider.tenant) + "\n";
+        }
+        if (!provider.token_endpoint.empty()) {
+            text += "token_endpoint = " + quoted(provider.token_endpoint) + "\n";
+        }
+        text += provider.more + "\n";
+    }
+    for (const AgentAccount& account : settings_.accounts) {
+        text += "[[account]]\nmatch = " + quoted(account.match) +
+                "\nprovider = " + quoted(account.provider) + "\ngrant = " + quoted(account.grant) +
+                "\n" + account.more + "\n";
+    }
+    for (const AgentAccess& access : settings_.access) {
+        text += "[[access]]\n" + access.subject + "\naccounts = " + access.accounts +
+                "\nresources = " + access.resources + "\n";
+    }
+    return text;
+}
+
+void Agent::write_configuration() const {
+    write_file(configuration(), agent_toml());
+    write_file(settings_.directory / "master-key", "0123456789abcdef0123456789abcdef", 0600);
+    for (const AgentProvider& provider : settings_.providers) {
+        write_file(settings_.directory / (provider.name + ".secret"), provider.secret + "\n", 0600);
+    }
+}
+
+void Agent::start() {
+    write_configuration();
+    for (const Path& socket : settings_.sockets) {
+        make_directory(socket.parent_path(), 0755);
+    }
+    process_ =
+        Process({.argv = {program_, "--config", configuration()}, .output_file = log_path()});
+    wait_until("the agent to listen", [&] {
+        if (!process_.running()) {
+            fail("the agent did not start:\n" + tail(log_path()));
+        }
+        return takes_connections(socket());
+    });
+}
+
+void Agent::stop() {
+    const ExitStatus status = process_.stop(20s);
+    if (!status.ok()) {
+        fail("the agent ended with " + status.describe() + ":\n" + tail(log_path()));
+    }
+}
+
+void Agent::kill() { (void)process_.stop(20s, SIGKILL); }
+
+void Agent::reload() {
+    write_configuration();
+    process_.signal(SIGHUP);
+}
+
+}  // namespace postbearer::test

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by tests/run and tests/quickstart: installs what this machine lacks, from its own apt
+# sources. Services of installed packages are kept from starting: the tests start their own.
+
+need_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "These packages are missing; install them as root: ${missing[*]}" >&2
+        return 1
+    fi
+    echo "installing: ${missing[*]}"
+    local policy=/usr/sbin/policy-rc.d ours=0 status=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        ours=1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+        >"${INSTALL_LOG:-/dev/null}" 2>&1 </dev/null || status=$?
+    [ "$ours" -eq 1 ] && rm -f "$policy"
+    if [ "$status" -ne 0 ]; then
+        echo "apt-get failed${INSTALL_LOG:+, its last words:}" >&2
+        [ -n "${INSTALL_LOG:-}" ] && tail -n 15 "$INSTALL_LOG" >&2
+    fi
+    return "$status"
+}
+
+BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libboost-dev libboost-test-dev
+    libcurl4-openssl-dev libexpected-dev libjsoncpp-dev libsasl2-dev libssl-dev libsystemd-dev
+    libtomlplusplus-dev)
+SERVER_PACKAGES=(postfix openssl ca-certificates)
+TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
+    dovecot-imapd glewlwyd isync mandoc postfix-pcre procps sasl2-bin sqlite3)
