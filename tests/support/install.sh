@@ -36,4 +36,4 @@ BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libboost-dev libboost-t
     libtomlplusplus-dev)
 SERVER_PACKAGES=(postfix openssl ca-certificates)
 TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
-    dovecot-imapd glewlwyd isync mandoc postfix-pcre procps sasl2-bin sqlite3)
+    dovecot-imapd glewlwyd isync libsasl2-modules mandoc postfix-pcre procps sasl2-bin sqlite3)

@@ -11,12 +11,14 @@ namespace {
 constexpr const char* kSystemModules[] = {"/usr/lib/x86_64-linux-gnu/sasl2",
                                           "/usr/lib/aarch64-linux-gnu/sasl2", "/usr/lib/sasl2"};
 
-Path named(const char* variable) {
+Path named(const char* variable, const char* built) {
     const char* value = ::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
-    if (value == nullptr || *value == '\0') {
-        fail(std::string(variable) + " is not set; run this through meson test");
+    const Path path = value != nullptr && *value != '\0' ? value : built;
+    if (!std::filesystem::exists(path)) {
+        fail(std::string(variable) + " names nothing and this build has made none: '" +
+             path.string() + "'");
     }
-    return std::filesystem::absolute(value);
+    return std::filesystem::absolute(path);
 }
 
 Path system_module(const std::string& name) {
@@ -30,13 +32,13 @@ Path system_module(const std::string& name) {
 
 }  // namespace
 
-Path Programs::plugin() { return named("POSTBEARER_PLUGIN"); }
+Path Programs::plugin() { return named("POSTBEARER_PLUGIN", BUILT_PLUGIN); }
 
-Path Programs::agent() { return named("POSTBEARER_AGENT"); }
+Path Programs::agent() { return named("POSTBEARER_AGENT", BUILT_AGENT); }
 
-Path Programs::cli() { return named("POSTBEARER_CLI"); }
+Path Programs::cli() { return named("POSTBEARER_CLI", BUILT_CLI); }
 
-Path Programs::rehearsal() { return named("POSTBEARER_REHEARSAL"); }
+Path Programs::rehearsal() { return named("POSTBEARER_REHEARSAL", BUILT_REHEARSAL); }
 
 Path make_sasl_directory(const Path& directory, const std::vector<std::string>& modules) {
     make_directory(directory);

@@ -5,9 +5,9 @@
 
 namespace postbearer::test {
 
-/// What is under test, from the environment: POSTBEARER_PLUGIN (the .so), POSTBEARER_AGENT,
-/// POSTBEARER_CLI, POSTBEARER_REHEARSAL. meson sets them to the build; an installed system may be
-/// named instead. Asking for one that is not set fails the test.
+/// What is under test: what this build made, unless the environment names something else, such as
+/// an installed system, by POSTBEARER_PLUGIN (the .so), POSTBEARER_AGENT, POSTBEARER_CLI or
+/// POSTBEARER_REHEARSAL. Asking for one that does not exist fails the test.
 struct Programs {
     [[nodiscard]] static Path plugin();
     [[nodiscard]] static Path agent();

@@ -27,13 +27,23 @@ BOOST_AUTO_TEST_CASE(words_of_the_contract) {
         BOOST_TEST(name_of(failure_class) == classes[i]);
         BOOST_TEST((failure_class_from(classes[i]) == failure_class));
     }
-    const std::vector<std::string_view> codes{
-        "timeout",       "network",         "throttled",
-        "provider_error", "bad_response",   "too_short",
-        "store_unwritable", "invalid_grant", "interaction_required",
-        "invalid_client", "unauthorized_client", "invalid_scope",
-        "cert_expired",  "not_logged_in",   "access_denied",
-        "no_account",    "syntax"};
+    const std::vector<std::string_view> codes{"timeout",
+                                              "network",
+                                              "throttled",
+                                              "provider_error",
+                                              "bad_response",
+                                              "too_short",
+                                              "store_unwritable",
+                                              "invalid_grant",
+                                              "interaction_required",
+                                              "invalid_client",
+                                              "unauthorized_client",
+                                              "invalid_scope",
+                                              "cert_expired",
+                                              "not_logged_in",
+                                              "access_denied",
+                                              "no_account",
+                                              "syntax"};
     for (std::size_t i = 0; i < codes.size(); ++i) {
         const auto code = static_cast<FailureCode>(i);
         BOOST_TEST(name_of(code) == codes[i]);
@@ -145,8 +155,8 @@ BOOST_DATA_TEST_CASE(bad_requests, boost::unit_test::data::make(kBad), row) {
 }
 
 BOOST_AUTO_TEST_CASE(large_numbers_are_capped_not_refused) {
-    const auto request =
-        decode_request(kTarget + "min_valid=18446744073709551615\nwait_ms=18446744073709551615\n\n");
+    const auto request = decode_request(
+        kTarget + "min_valid=18446744073709551615\nwait_ms=18446744073709551615\n\n");
     BOOST_REQUIRE(request.has_value());
     BOOST_TEST((std::get<TokenRequest>(*request).wait == kMaxWait));
     BOOST_TEST((std::get<TokenRequest>(*request).min_valid == 400 * 24h));
@@ -185,8 +195,8 @@ BOOST_AUTO_TEST_CASE(a_sentence_is_one_line_of_four_hundred_bytes_at_most) {
 
 BOOST_AUTO_TEST_CASE(the_largest_token_fits_an_answer) {
     const std::string token(kMaxAnswerBytes - 512, 'x');
-    const Secret message = encode(TokenGrantView{token, std::string(254, 'u'), WallTime(1s),
-                                                 "9f1c22ab", "Bearer"});
+    const Secret message =
+        encode(TokenGrantView{token, std::string(254, 'u'), WallTime(1s), "9f1c22ab", "Bearer"});
     BOOST_TEST(message.size() <= kMaxAnswerBytes);
     const auto answer = decode_token_answer(message.reveal());
     BOOST_REQUIRE(answer.has_value());

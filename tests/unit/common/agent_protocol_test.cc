@@ -63,16 +63,13 @@ const BadRow kBad[] = {
     {"upper case", "A=x\n\n", kNameFault},
     {"digit", "a1=x\n\n", kNameFault},
     {"blank before", " a=x\n\n", kNameFault},
-    {"name too long", "abcdefghijklmnopqrstuvwxyz_abcdef=1\n\n",
-     kNameFault},
-    {"CR LF", "a=b\r\n\r\n",
-     kValueFault},
+    {"name too long", "abcdefghijklmnopqrstuvwxyz_abcdef=1\n\n", kNameFault},
+    {"CR LF", "a=b\r\n\r\n", kValueFault},
     {"NUL", "a=b\0c\n\n"sv, kValueFault},
     {"tab", "a=b\tc\n\n", kValueFault},
     {"DEL", "a=b\x7f\n\n", kValueFault},
     {"C1", "a=b\xc2\x85\n\n", kValueFault},
-    {"malformed UTF-8", "a=\xff\n\n",
-     kValueFault},
+    {"malformed UTF-8", "a=\xff\n\n", kValueFault},
 };
 BOOST_DATA_TEST_CASE(bad_messages, boost::unit_test::data::make(kBad), row) {
     const auto attributes = Attributes::parse(row.block);
@@ -82,8 +79,8 @@ BOOST_DATA_TEST_CASE(bad_messages, boost::unit_test::data::make(kBad), row) {
 }
 
 BOOST_AUTO_TEST_CASE(faults_never_quote_the_content) {
-    for (const char* block : {"S3ntinel\n\n", "S3NTINEL=x\n\n", "a=S3ntinel\xff\n\n",
-                              "a=S3ntinel\na=S3ntinel\n\n"}) {
+    for (const char* block :
+         {"S3ntinel\n\n", "S3NTINEL=x\n\n", "a=S3ntinel\xff\n\n", "a=S3ntinel\na=S3ntinel\n\n"}) {
         const auto attributes = Attributes::parse(block);
         BOOST_REQUIRE(!attributes.has_value());
         BOOST_TEST(attributes.error().context.find("S3") == std::string::npos);

@@ -19,11 +19,16 @@ struct Row {
     std::string_view encoded;
 };
 std::ostream& operator<<(std::ostream& out, const Row& row) { return out << row.name; }
-constexpr Row kVectors[] = {  // RFC 4648 section 10, and the edges of the alphabet
-    {"nothing", "", ""},          {"f", "f", "Zg=="},
-    {"fo", "fo", "Zm8="},         {"foo", "foo", "Zm9v"},
-    {"foob", "foob", "Zm9vYg=="}, {"fooba", "fooba", "Zm9vYmE="},
-    {"foobar", "foobar", "Zm9vYmFy"}, {"zeros", "\0\0\0"sv, "AAAA"},
+constexpr Row kVectors[] = {
+    // RFC 4648 section 10, and the edges of the alphabet
+    {"nothing", "", ""},
+    {"f", "f", "Zg=="},
+    {"fo", "fo", "Zm8="},
+    {"foo", "foo", "Zm9v"},
+    {"foob", "foob", "Zm9vYg=="},
+    {"fooba", "fooba", "Zm9vYmE="},
+    {"foobar", "foobar", "Zm9vYmFy"},
+    {"zeros", "\0\0\0"sv, "AAAA"},
     {"last two of the alphabet", "\xfb\xff\xbf", "+/+/"},
 };
 BOOST_DATA_TEST_CASE(both_ways, boost::unit_test::data::make(kVectors), row) {
@@ -61,9 +66,15 @@ struct BadRow {
 };
 std::ostream& operator<<(std::ostream& out, const BadRow& row) { return out << row.name; }
 constexpr BadRow kBad[] = {
-    {"one character", "Z"},         {"five characters", "Zm9vY"}, {"blank", "Zm 9v"},
-    {"line end", "Zm9v\n"},         {"NUL", "Zm9\0"sv},           {"above ASCII", "Zm9\xc3"},
-    {"padding inside", "Zg==Zg=="}, {"three paddings", "Zg==="},  {"padding alone", "==="},
+    {"one character", "Z"},
+    {"five characters", "Zm9vY"},
+    {"blank", "Zm 9v"},
+    {"line end", "Zm9v\n"},
+    {"NUL", "Zm9\0"sv},
+    {"above ASCII", "Zm9\xc3"},
+    {"padding inside", "Zg==Zg=="},
+    {"three paddings", "Zg==="},
+    {"padding alone", "==="},
     {"star", "Zm9*"},
 };
 BOOST_DATA_TEST_CASE(nothing_else_is_allowed, boost::unit_test::data::make(kBad), row) {
