@@ -2,6 +2,7 @@
 #include "common/agent_client.hh"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,8 +19,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kRetryPause{100};
+constexpr milliseconds kReceiveSlack{50};
 /// Holds nearly every token at the first read; growth stops at the caller's limit.
-constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kReadBytes = 8UL * 1024;
 
 milliseconds left_until(BootTime deadline) noexcept {
     return std::max(deadline - BootClock::now(), milliseconds(0));
@@ -194,7 +196,13 @@ AgentClient::Attempt<void> AgentClient::connect_to(const std::string& path) {
             return tl::unexpected(setback(errno, path));
         }
     }
+    // Blocking from here: connect(2) must not wait for room in the backlog, recv(2) has its limit,
+    // send(2) says MSG_DONTWAIT.
+    if (::fcntl(fd.get(), F_SETFL, 0) != 0) {
+        return tl::unexpected(setback(errno, path));
+    }
     fd_ = std::move(fd);
+    receive_limit_ = milliseconds(0);
     connected_path_ = path;
     connected_file_ = file;
     connected_by_ = ::getpid();
@@ -245,18 +253,43 @@ AgentClient::Attempt<void> AgentClient::send_all(std::string_view bytes, BootTim
     return {};
 }
 
+/// One recv(2) per answer instead of poll(2) and recv(2): the socket's own receive time-out bounds
+/// it. That is set anew only when less time is left than it allows.
+AgentClient::Attempt<void> AgentClient::limit_receive(BootTime deadline) {
+    const milliseconds left = left_until(deadline);
+    if (left.count() == 0) {
+        return tl::unexpected(Setback{
+            {Errc::Timeout,
+             describe(connected_path_, "no answer in time (see the log of postbearer-agent)")},
+            false});
+    }
+    if (receive_limit_.count() != 0 && receive_limit_ <= left) {
+        return {};
+    }
+    // A little less, so that the next session of the same length needs no new one.
+    const milliseconds limit = left > 2 * kReceiveSlack ? left - kReceiveSlack : left;
+    const auto whole = std::chrono::floor<std::chrono::seconds>(limit);
+    timeval value{};
+    value.tv_sec = whole.count();
+    value.tv_usec = std::chrono::microseconds(limit - whole).count();
+    if (::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &value, sizeof value) != 0) {
+        return tl::unexpected(setback(errno, connected_path_));
+    }
+    receive_limit_ = limit;
+    return {};
+}
+
 /// Reads straight into wiped memory, so that no buffer on the stack keeps a token.
-AgentClient::Attempt<Secret> AgentClient::receive(BootTime deadline) const {
+AgentClient::Attempt<Secret> AgentClient::receive(BootTime deadline) {
     WipedBytes bytes;
     std::size_t filled = 0;
     for (;;) {
-        if (Attempt<void> ready = await(POLLIN, deadline); !ready) {
-            return tl::unexpected(std::move(ready.error()));
+        if (Attempt<void> limited = limit_receive(deadline); !limited) {
+            return tl::unexpected(std::move(limited.error()));
         }
         // One byte more than allowed, so that a message of exactly the limit still passes.
         bytes.resize(std::min(std::max(filled * 2, kReadBytes), max_answer_bytes_ + 1));
-        const ssize_t got =
-            ::recv(fd_.get(), bytes.data() + filled, bytes.size() - filled, MSG_DONTWAIT);
+        const ssize_t got = ::recv(fd_.get(), bytes.data() + filled, bytes.size() - filled, 0);
         if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
             continue;
         }

@@ -72,13 +72,15 @@ private:
     [[nodiscard]] Attempt<void> connect_to(const std::string& path);
     [[nodiscard]] Attempt<Secret> attempt(const RequestMaker& make_request, BootTime deadline);
     [[nodiscard]] Attempt<void> send_all(std::string_view bytes, BootTime deadline) const;
-    [[nodiscard]] Attempt<Secret> receive(BootTime deadline) const;
+    [[nodiscard]] Attempt<Secret> receive(BootTime deadline);
+    [[nodiscard]] Attempt<void> limit_receive(BootTime deadline);
     [[nodiscard]] Attempt<Secret> checked(WipedBytes&& bytes, std::size_t length) const;
     [[nodiscard]] Attempt<void> await(short events, BootTime deadline) const;
 
     std::vector<std::string> paths_;
     std::size_t max_answer_bytes_;
     UniqueFd fd_;
+    std::chrono::milliseconds receive_limit_{};  // SO_RCVTIMEO of fd_
     std::string connected_path_;
     std::optional<FileId> connected_file_;
     pid_t connected_by_ = -1;

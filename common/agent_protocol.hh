@@ -16,9 +16,9 @@
 
 namespace postbearer::protocol {
 
-inline constexpr std::size_t kMaxRequestBytes = 8 * 1024;
-inline constexpr std::size_t kMaxAnswerBytes = 64 * 1024;
-inline constexpr std::size_t kMaxAdminBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxRequestBytes = 8UL * 1024;
+inline constexpr std::size_t kMaxAnswerBytes = 64UL * 1024;
+inline constexpr std::size_t kMaxAdminBytes = 1024UL * 1024;
 inline constexpr std::size_t kMaxNameBytes = 32;
 inline constexpr int kVersion = 1;
 
@@ -51,7 +51,7 @@ private:
 /// Builds one message. It may hold a token, so its memory is wiped.
 class MessageWriter {
 public:
-    explicit MessageWriter(std::size_t expected_bytes = 512) { bytes_.reserve(expected_bytes); }
+    explicit MessageWriter(std::size_t expected_bytes = 512);
 
     /// Precondition of the codec, checked by the caller's types or by sendable(): a valid name, a
     /// value without control characters. A value that is not sendable is replaced by printable().

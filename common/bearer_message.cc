@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/bearer_message.hh"
 
-#include <algorithm>
 #include <string>
 
 #include "common/text.hh"
@@ -17,8 +16,11 @@ Result<void> check(std::string_view user, const Secret& token) {
         return failure(Errc::Protocol, "the user name is empty or has control characters");
     }
     const std::string_view text = token.reveal();
-    const auto fits = [](char c) { return c > ' ' && c < '\x7F'; };
-    if (text.empty() || !std::all_of(text.begin(), text.end(), fits)) {
+    unsigned strangers = 0;
+    for (const char c : text) {
+        strangers += c > ' ' && c < '\x7F' ? 0U : 1U;
+    }
+    if (text.empty() || strangers != 0) {
         return failure(Errc::Protocol, "the token is empty or has blanks or control characters");
     }
     return {};

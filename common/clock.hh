@@ -14,6 +14,7 @@ struct BootClock {
     using rep = duration::rep;
     using period = duration::period;
     using time_point = std::chrono::time_point<BootClock>;
+    // NOLINTNEXTLINE(readability-identifier-naming): a name of the standard's
     static constexpr bool is_steady = true;
     [[nodiscard]] static time_point now() noexcept;
 };

@@ -51,7 +51,7 @@ std::size_t write_without_blocking(int fd, std::string_view text, int patience_m
             ::write(fd, text.data() + done, std::min<std::size_t>(text.size() - done, PIPE_BUF));
         if (written >= 0) {
             done += static_cast<std::size_t>(written);
-        } else if (errno != EINTR && errno != EAGAIN) {
+        } else if (errno != EINTR) {
             break;
         }
     }
@@ -112,6 +112,7 @@ void StderrLog::write(const LogLine& line) {
     pending_ += line.text();
     pending_ += '\n';
     ++pending_lines_;
+    urgent_ = urgent_ || line.level() <= LogLevel::Warning;
     if (pending_.size() >= kGatherBytes) {
         flush();
     }
@@ -141,6 +142,7 @@ void StderrLog::flush() {
     }
     pending_.clear();
     pending_lines_ = 0;
+    urgent_ = false;
 }
 
 SyslogLog::SyslogLog(const char* ident, LogLevel threshold) : threshold_(threshold) {

@@ -41,6 +41,9 @@ public:
     virtual void write(const LogLine& line) = 0;
     /// Lines may be held back until the loop's turn ends; this sends them.
     virtual void flush() {}
+    /// Whether flush() has something to send, and whether it had better do so at once.
+    [[nodiscard]] virtual bool pending() const noexcept { return false; }
+    [[nodiscard]] virtual bool urgent() const noexcept { return false; }
 };
 
 /// stderr with journald's `<N>` prefix. Lines are gathered until flush() or 32 KiB, so that a busy
@@ -58,10 +61,13 @@ public:
 
     void write(const LogLine& line) override;
     void flush() override;
+    [[nodiscard]] bool pending() const noexcept override { return !pending_.empty(); }
+    [[nodiscard]] bool urgent() const noexcept override { return urgent_; }
 
 private:
     LogLevel threshold_;
     int fd_;
+    bool urgent_ = false;  // a warning or worse is pending
     std::string pending_;
     std::int64_t pending_lines_ = 0;
     std::int64_t dropped_lines_ = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <vector>
 
 namespace postbearer {
@@ -56,9 +57,29 @@ Character decode_first(std::string_view text) noexcept {
 
 bool is_control(char32_t code) noexcept { return code < 0x20 || (code >= 0x7F && code <= 0x9F); }
 
+/// A prefix of printable ASCII, a multiple of eight bytes long. Tokens are nothing else, and there
+/// are two thousand bytes of them in each answer.
+std::size_t plain_ascii_prefix(std::string_view text) noexcept {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    constexpr std::uint64_t kHigh = kOnes * 0x80U;
+    std::size_t done = 0;
+    for (; text.size() - done >= sizeof(std::uint64_t); done += sizeof(std::uint64_t)) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + done, sizeof word);
+        const std::uint64_t below_blank = word - kOnes * 0x20U;
+        const std::uint64_t is_delete = (word ^ (kOnes * 0x7FU)) - kOnes;
+        // A borrow may mark a good word too; the slow way below decides then.
+        if (((word | below_blank | is_delete) & kHigh) != 0) {
+            break;
+        }
+    }
+    return done;
+}
+
 }  // namespace
 
 bool is_plain_utf8(std::string_view text) noexcept {
+    text.remove_prefix(plain_ascii_prefix(text));
     while (!text.empty()) {
         const Character next = decode_first(text);
         if (next.length == 0 || is_control(next.code)) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "common/agent_client.hh"
@@ -19,6 +20,9 @@ using std::chrono::milliseconds;
 /// ever waits and at most one connection stays open. A plain pointer, because smtp(8) must not run
 /// destructors of ours at exit.
 constinit std::atomic<AgentClient*> kept_client{nullptr};
+
+/// The working directory found to be a queue directory last; 0: none.
+constinit std::atomic<std::uint64_t> known_queue_directory{0};
 
 std::unique_ptr<AgentClient> take_client(const std::vector<std::string>& sockets) {
     std::unique_ptr<AgentClient> client(kept_client.exchange(nullptr));
@@ -36,12 +40,23 @@ void keep_client(std::unique_ptr<AgentClient> client) noexcept {
 /// may write to, such as /tmp, a stranger could imitate one and offer us a token of his own.
 bool in_queue_directory() noexcept {
     struct stat here {};
+    if (::lstat(".", &here) != 0 || here.st_uid != 0 || (here.st_mode & S_IWOTH) != 0) {
+        return false;
+    }
+    // Only root can change what stands below such a directory, so one look per directory is enough.
+    const std::uint64_t directory = (std::uint64_t{here.st_dev} << 40U) ^ here.st_ino;
+    if (known_queue_directory.load(std::memory_order_relaxed) == directory) {
+        return true;
+    }
     struct stat pid_directory {};
     struct stat pid_file {};
-    return ::lstat(".", &here) == 0 && here.st_uid == 0 && (here.st_mode & S_IWOTH) == 0 &&
-           ::lstat("pid", &pid_directory) == 0 && S_ISDIR(pid_directory.st_mode) &&
-           ::lstat("pid/master.pid", &pid_file) == 0 && S_ISREG(pid_file.st_mode) &&
-           pid_file.st_uid == 0;
+    if (::lstat("pid", &pid_directory) != 0 || !S_ISDIR(pid_directory.st_mode) ||
+        ::lstat("pid/master.pid", &pid_file) != 0 || !S_ISREG(pid_file.st_mode) ||
+        pid_file.st_uid != 0) {
+        return false;
+    }
+    known_queue_directory.store(directory, std::memory_order_relaxed);
+    return true;
 }
 
 std::string without_prefix(std::string_view socket) {

@@ -66,7 +66,7 @@ void silent_boundary(Body&& body) noexcept {
 constinit Mechanism xoauth2 = Mechanism::Xoauth2;
 constinit Mechanism oauthbearer = Mechanism::Oauthbearer;
 /// The password is read if the application has one at hand, never required.
-constinit const unsigned long required_prompts[] = {SASL_CB_AUTHNAME, SASL_CB_LIST_END};
+constinit const unsigned long kRequiredPrompts[] = {SASL_CB_AUTHNAME, SASL_CB_LIST_END};
 
 extern "C" {
 
@@ -131,7 +131,7 @@ constexpr sasl_client_plug_t plug(const char* name, Mechanism& mechanism) {
     // Else clients put the token into the AUTH command line, which Postfix quotes in logs and
     // bounces, and mbsync on the terminal, when the server answers out of turn.
     entry.features = SASL_FEAT_SERVER_FIRST;
-    entry.required_prompts = required_prompts;
+    entry.required_prompts = kRequiredPrompts;
     entry.glob_context = &mechanism;
     entry.mech_new = new_client;
     entry.mech_step = step;

@@ -45,6 +45,7 @@ private:
     AdminService::ReloadResult reload();
     void wait_for_signal();
     void feed_watchdog(std::chrono::microseconds interval);
+    void flush_soon();
     void log_warnings(const std::vector<std::string>& warnings);
 
     std::string config_path_;
@@ -64,6 +65,7 @@ private:
     std::unique_ptr<Server> admin_server_;
     std::vector<Listener> listeners_;  // their descriptors move to the servers
     bool stopping_ = false;
+    bool flush_planned_ = false;
 };
 
 }  // namespace postbearer::agent

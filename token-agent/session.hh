@@ -23,6 +23,8 @@ struct SessionLimits {
     std::chrono::milliseconds to_complete{2'000};  // a request once begun
     std::chrono::milliseconds idle{300'000};       // between requests
     std::chrono::milliseconds to_take_answer{10'000};
+    /// No handler takes that long (wait_ms is 30 s at most): it has failed, and said so in the log.
+    std::chrono::milliseconds to_be_answered{90'000};
 };
 
 class Session : public std::enable_shared_from_this<Session> {

@@ -155,7 +155,7 @@ bool TokenKeeper::worth_waiting(const Entry& entry, const TokenWish& wish) const
            entry.attempt_after - services_.clock.boot() < wish.wait;
 }
 
-void TokenKeeper::get(const TokenWish& wish, Done done) {
+std::optional<HandOut> TokenKeeper::take(const TokenWish& wish) {
     Entry& entry = entry_for(wish.provider, wish.resource);
     const BootTime now = services_.clock.boot();
     entry.last_used = now;
@@ -164,10 +164,18 @@ void TokenKeeper::get(const TokenWish& wish, Done done) {
     if ((!good || now >= entry.renew_at) && !entry.in_flight && may_attempt(entry)) {
         start(entry);
     }
-    if (good) {
-        done(hand_out(entry));
+    if (!good) {
+        return std::nullopt;
+    }
+    return hand_out(entry);
+}
+
+void TokenKeeper::get(const TokenWish& wish, Done done) {
+    if (const auto at_hand = take(wish)) {
+        done(*at_hand);
         return;
     }
+    Entry& entry = entry_for(wish.provider, wish.resource);
     KeeperAnswer answer = best_effort(entry, wish);
     // In a back-off, an old token that will do is not held back for the attempt to come.
     const bool old_token_will_do = answer && !entry.in_flight && !entry.set_aside;

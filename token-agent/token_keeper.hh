@@ -77,6 +77,8 @@ public:
     /// Calls `done` once: inside this call if a token is at hand or waiting is of no use, else when
     /// the renewal ends or `wish.wait` has passed.
     void get(const TokenWish& wish, Done done);
+    /// The first half of get(): the token if one is at hand, and its renewal started if it is due.
+    [[nodiscard]] std::optional<HandOut> take(const TokenWish& wish);
 
     /// The token with this fingerprint was refused by a server.
     [[nodiscard]] protocol::RejectedAction rejected(std::uint32_t provider, Resource resource,

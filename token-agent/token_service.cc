@@ -107,24 +107,33 @@ void TokenService::handle_token(const Peer& peer, const protocol::TokenRequest& 
     wish.min_valid_explicit = request.min_valid.has_value();
     wish.min_valid = request.min_valid.value_or(default_min_valid(request.host));
     wish.wait = std::min(request.wait.value_or(protocol::kDefaultWait), protocol::kMaxWait);
-    std::string user = (*rule)->user.empty() ? request.account : (*rule)->user;
-    keeper_.get(wish, [this, peer, account = request.account, resource = request.resource,
-                       user = std::move(user), reply = std::move(reply)](KeeperAnswer answer) {
+    const std::string& user = (*rule)->user.empty() ? request.account : (*rule)->user;
+    // Nearly always: nothing to wait for, so nothing to carry along.
+    if (const auto at_hand = keeper_.take(wish)) {
+        hand_out(peer, request.account, request.resource, user, *at_hand, reply);
+        return;
+    }
+    keeper_.get(wish, [this, peer, account = request.account, resource = request.resource, user,
+                       reply = std::move(reply)](KeeperAnswer answer) {
         if (!answer) {
             AgentFailure failure = std::move(answer.error().answer);
             failure.message = with_account(account, failure.message);
             answer_failure(peer, account, resource, failure, reply);
             return;
         }
-        ++counters_.handed_out;
-        LogLine line = peer_line(LogLevel::Info, "token_handed_out", peer, account, resource);
-        line.add("fingerprint", answer->token->fingerprint);
-        line.add("seconds_left", std::chrono::floor<seconds>(answer->left).count());
-        log_.write(line);
-        reply(encode(protocol::TokenGrantView{answer->token->token.reveal(), user,
-                                              answer->expires_at, answer->token->fingerprint,
-                                              answer->token->token_type}));
+        hand_out(peer, account, resource, user, *answer, reply);
     });
+}
+
+void TokenService::hand_out(const Peer& peer, const std::string& account, Resource resource,
+                            const std::string& user, const HandOut& out, const Reply& reply) {
+    ++counters_.handed_out;
+    LogLine line = peer_line(LogLevel::Info, "token_handed_out", peer, account, resource);
+    line.add("fingerprint", out.token->fingerprint);
+    line.add("seconds_left", std::chrono::floor<seconds>(out.left).count());
+    log_.write(line);
+    reply(encode(protocol::TokenGrantView{out.token->token.reveal(), user, out.expires_at,
+                                          out.token->fingerprint, out.token->token_type}));
 }
 
 void TokenService::handle_rejected(const Peer& peer, const protocol::RejectedReport& report,

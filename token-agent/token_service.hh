@@ -42,6 +42,8 @@ public:
 
 private:
     void handle_token(const Peer& peer, const protocol::TokenRequest& request, Reply reply);
+    void hand_out(const Peer& peer, const std::string& account, Resource resource,
+                  const std::string& user, const HandOut& out, const Reply& reply);
     void handle_rejected(const Peer& peer, const protocol::RejectedReport& report, Reply& reply);
     [[nodiscard]] tl::expected<const AccountRule*, protocol::AgentFailure> find_rule(
         const Peer& peer, Verb verb, const std::string& account, Resource resource);

@@ -32,8 +32,8 @@ constexpr long kMaxConnections = 64;
 
 /// Once per process and never undone: other threads may still be inside a resolver.
 bool global_init() {
-    static const CURLcode kResult = curl_global_init(CURL_GLOBAL_DEFAULT);
-    return kResult == CURLE_OK;
+    static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    return result == CURLE_OK;
 }
 
 std::uint32_t epoll_events(int what) noexcept {

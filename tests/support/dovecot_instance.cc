@@ -129,7 +129,7 @@ void DovecotInstance::start() {
     write_configuration();
     process_ = Process({.argv = {"dovecot", "-F", "-c", settings_.directory / "dovecot.conf"},
                         .output_file = settings_.directory / "dovecot.err",
-                        .parent_death_signal = SIGTERM});
+                        .guarded = true});
     wait_until("Dovecot to start", [&] {
         if (!process_.running()) {
             fail("Dovecot did not start:\n" + tail(log_path()) +

@@ -43,7 +43,7 @@ void PostfixInstance::start() {
     // In the foreground, so that it is our child and dies with us.
     master_ = Process({.argv = {"/usr/lib/postfix/sbin/master", "-c", configuration(), "-s"},
                        .output_file = settings_.directory / "log" / "master.err",
-                       .parent_death_signal = SIGTERM});
+                       .guarded = true});
     wait_until("Postfix " + settings_.name + " to start", [&] {
         if (!master_.running()) {
             fail("Postfix " + settings_.name + " did not start:\n" + tail(log_path()) +

@@ -98,7 +98,6 @@ struct Launch {
     UniqueFd output;
     UniqueFd error;
     Identity identity;
-    int parent_death_signal;
     pid_t parent;
 };
 
@@ -112,7 +111,6 @@ Launch prepare(const Command& command) {
         open_output(command.output_file),
         open_output(command.error_file.empty() ? command.output_file : command.error_file),
         identity_of(command.user),
-        command.parent_death_signal,
         ::getpid()};
     std::map<std::string, std::string> environment{
         {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "C"}};
@@ -139,7 +137,7 @@ Launch prepare(const Command& command) {
         ::_exit(126);
     }
     // After the change of identity, which resets it.
-    (void)::prctl(PR_SET_PDEATHSIG, launch.parent_death_signal);
+    (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != launch.parent) {
         ::_exit(126);
     }
@@ -157,6 +155,25 @@ Launch prepare(const Command& command) {
     (void)::umask(022);
     (void)::execve(launch.program.c_str(), launch.argv.data(), launch.envp.data());
     ::_exit(127);
+}
+
+/// Waits for the end of its charge or of the test process, whichever comes first; in the latter
+/// case it ends the charge's group. Only async-signal-safe calls: it is a fork without exec.
+[[noreturn]] void stand_guard(int parent_alive, int charge, pid_t group) {
+    (void)::setsid();
+    // Copies of other guards' pipes would keep those from seeing the end.
+    if (::dup2(parent_alive, 0) < 0 || ::dup2(charge, 1) < 0 || ::close_range(2, ~0U, 0) != 0) {
+        ::_exit(1);
+    }
+    pollfd ends[] = {{0, POLLIN, 0}, {1, POLLIN, 0}};
+    while (::poll(ends, 2, -1) < 0) {
+    }
+    if (ends[1].revents == 0) {
+        (void)::kill(-group, SIGTERM);
+        (void)::poll(ends + 1, 1, 5'000);
+        (void)::kill(-group, SIGKILL);
+    }
+    ::_exit(0);
 }
 
 ExitStatus decode(int status) {
@@ -185,6 +202,22 @@ Process::Process(const Command& command) : name_(command.argv.at(0)) {
     if (!pid_fd_.valid()) {
         fail_errno("pidfd_open");
     }
+    if (command.guarded) {
+        guard();
+    }
+}
+
+void Process::guard() {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+        fail_errno("pipe");
+    }
+    const UniqueFd seen_by_guard(ends[0]);
+    alive_ = UniqueFd(ends[1]);
+    guard_ = ::fork();
+    if (guard_ == 0) {
+        stand_guard(seen_by_guard.get(), pid_fd_.get(), pid_);
+    }
 }
 
 Process::Process(Process&& other) noexcept { *this = std::move(other); }
@@ -195,6 +228,8 @@ Process& Process::operator=(Process&& other) noexcept {
         name_ = std::move(other.name_);
         pid_ = std::exchange(other.pid_, -1);
         pid_fd_ = std::move(other.pid_fd_);
+        guard_ = std::exchange(other.guard_, -1);
+        alive_ = std::move(other.alive_);
         status_ = std::exchange(other.status_, std::nullopt);
     }
     return *this;
@@ -206,10 +241,15 @@ void Process::reap_group() noexcept {
     if (pid_ <= 0) {
         return;
     }
+    int status = 0;
+    if (guard_ > 0) {
+        (void)::kill(guard_, SIGKILL);
+        (void)::waitpid(guard_, &status, 0);
+        guard_ = -1;
+    }
     (void)::kill(-pid_, SIGKILL);
     if (!status_) {
         (void)::kill(pid_, SIGKILL);
-        int status = 0;
         (void)::waitpid(pid_, &status, 0);
     }
     pid_ = -1;

@@ -18,11 +18,13 @@ namespace postbearer::test {
 struct Command {
     std::vector<std::string> argv;  // argv[0] is looked up in the plain PATH
     std::map<std::string, std::string> environment{};
-    std::string input{};          // on stdin
-    Path output_file{};           // stdout, appended; empty: /dev/null
-    Path error_file{};            // stderr, appended; empty: like stdout
-    std::string user{};           // run as this user with its groups; empty: as we are
-    int parent_death_signal = 9;  // the child gets it when the test process dies
+    std::string input{};  // on stdin
+    Path output_file{};   // stdout, appended; empty: /dev/null
+    Path error_file{};    // stderr, appended; empty: like stdout
+    std::string user{};   // run as this user with its groups; empty: as we are
+    /// For daemons that change their ids for a moment, as Postfix's master(8) does: that resets
+    /// PR_SET_PDEATHSIG, so a process of ours ends their group when the test process dies.
+    bool guarded = false;
 };
 
 struct ExitStatus {
@@ -53,11 +55,14 @@ public:
     ExitStatus stop(std::chrono::milliseconds patience, int first_signal = 15);
 
 private:
+    void guard();
     void reap_group() noexcept;
 
     std::string name_;
     pid_t pid_ = -1;
     UniqueFd pid_fd_;
+    pid_t guard_ = -1;
+    UniqueFd alive_;  // closed when we die, which is the guard's signal
     std::optional<ExitStatus> status_;
 };
 

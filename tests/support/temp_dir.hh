@@ -10,7 +10,7 @@ namespace postbearer::test {
 /// or the test failed.
 class TempDir {
 public:
-    explicit TempDir(const std::string& name = "pb");
+    explicit TempDir(const std::string& name = "pb-e2e");
     ~TempDir();
     TempDir(const TempDir&) = delete;
     TempDir& operator=(const TempDir&) = delete;

@@ -3,6 +3,7 @@
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <new>
 #include <ostream>
 #include <vector>
 
@@ -294,6 +295,31 @@ BOOST_FIXTURE_TEST_CASE(a_refusal_nobody_reads_ends_too, SessionRoom) {
     session->close();
     settle();
     BOOST_TEST(closed == 1);
+}
+
+/// The loop logs the exception and goes on; the connection must not stay for ever.
+BOOST_FIXTURE_TEST_CASE(a_handler_that_throws_costs_its_connection_only, SessionRoom) {
+    std::array<int, 2> ends{};
+    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    TestClient caller{UniqueFd(ends[0])};
+    int ended = 0;
+    const auto victim = std::make_shared<Session>(
+        Session::Socket(loop, boost::asio::local::stream_protocol(), ends[1]), Peer(), time, limits,
+        [](const Peer&, std::string_view, const Session::Reply&) { throw std::bad_alloc(); },
+        [&](const Session&) { ++ended; });
+    victim->start();
+    (void)caller.send("n=1\n\n");
+    BOOST_CHECK_THROW(settle(), std::bad_alloc);
+    time.advance(90s);
+    victim->check_deadline(time.boot());
+    BOOST_TEST(ended == 0);
+    time.advance(1ms);
+    victim->check_deadline(time.boot());
+    settle();
+    BOOST_TEST(ended == 1);
+    BOOST_TEST(caller.closed());
+    say("request=ping\n\n");  // the others
+    BOOST_TEST(client.received() == echo(1));
 }
 
 BOOST_FIXTURE_TEST_CASE(close_from_inside_the_handler_is_safe, SessionRoom) {

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(long_values_are_cut) {
 
 BOOST_AUTO_TEST_CASE(numbers_and_optional_keys) {
     LogLine line(LogLevel::Error, "e");
-    line.add("least", std::numeric_limits<std::int64_t>::min()).add("zero", 0);
+    line.add("least", std::numeric_limits<std::int64_t>::min()).add("zero", std::int64_t{0});
     line.add_if("none", "").add_if("some", "x").add("literal", "y");
     BOOST_TEST(line.text() == "event=e least=-9223372036854775808 zero=0 some=x literal=y");
     BOOST_TEST((line.level() == LogLevel::Error));

@@ -106,8 +106,9 @@ BOOST_AUTO_TEST_CASE(queue_directory_adds_the_relative_socket) {
     std::filesystem::create_directory("pid");
     BOOST_TEST(choose_sockets("", limits) == only_default);
     std::ofstream("pid/master.pid") << "1\n";
-    BOOST_TEST(choose_sockets("", limits) == (::geteuid() == 0 ? both : only_default));
-    if (::geteuid() == 0) {
+    if (::geteuid() != 0) {
+        BOOST_TEST(choose_sockets("", limits) == only_default);
+    } else {
         BOOST_REQUIRE(::chown("pid/master.pid", 65534, 65534) == 0);
         BOOST_TEST(choose_sockets("", limits) == only_default);
         std::filesystem::remove("pid/master.pid");
@@ -115,6 +116,8 @@ BOOST_AUTO_TEST_CASE(queue_directory_adds_the_relative_socket) {
         BOOST_TEST(choose_sockets("", limits) == only_default);
         std::filesystem::remove("pid/master.pid");
         std::ofstream("pid/master.pid") << "1\n";
+        BOOST_TEST(choose_sockets("", limits) == both);
+        BOOST_TEST(choose_sockets("", limits) == both);  // now from memory
         BOOST_REQUIRE(::chmod(".", 01777) == 0);
         BOOST_TEST(choose_sockets("", limits) == only_default);
     }
