@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/clock.hh"
 #include "common/text.hh"
 
 namespace postbearer {
@@ -45,8 +46,12 @@ bool is_writable(int fd, int patience_ms) noexcept {
 /// How much of `text` was taken. stderr blocks as a rule, and it is not ours alone, so it stays so:
 /// what poll(2) calls writable takes PIPE_BUF bytes without blocking, pipe or journald's socket.
 std::size_t write_without_blocking(int fd, std::string_view text, int patience_ms) noexcept {
+    const BootTime until = BootClock::now() + std::chrono::milliseconds(patience_ms);
+    const auto left = [until] {
+        return std::max<BootClock::rep>((until - BootClock::now()).count(), 0);
+    };
     std::size_t done = 0;
-    while (done < text.size() && is_writable(fd, patience_ms)) {
+    while (done < text.size() && is_writable(fd, static_cast<int>(left()))) {
         const ssize_t written =
             ::write(fd, text.data() + done, std::min<std::size_t>(text.size() - done, PIPE_BUF));
         if (written >= 0) {

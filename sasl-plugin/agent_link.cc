@@ -40,7 +40,7 @@ void keep_client(std::unique_ptr<AgentClient> client) noexcept {
 /// may write to, such as /tmp, a stranger could imitate one and offer us a token of his own.
 bool in_queue_directory() noexcept {
     struct stat here {};
-    if (::lstat(".", &here) != 0 || here.st_uid != 0 || (here.st_mode & S_IWOTH) != 0) {
+    if (::lstat(".", &here) != 0 || here.st_uid != 0 || (here.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         return false;
     }
     // Only root can change what stands below such a directory, so one look per directory is enough.

@@ -250,6 +250,13 @@ void AdminService::refresh(const Json::Value& arguments, Reply reply) {
                    "no [[account]] rule matches " + printable(account, 254));
             return;
         }
+        if (rule->grant != Grant::ClientCredentials) {
+            refuse(reply, FailureClass::NeedsUser, FailureCode::NotLoggedIn,
+                   "account " + printable(account, 254) +
+                       ": nobody has logged in for it, and this version of the agent has no login "
+                       "yet");
+            return;
+        }
     }
     auto job = std::make_shared<RefreshJob>();
     job->reply = std::move(reply);

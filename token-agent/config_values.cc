@@ -203,8 +203,6 @@ std::optional<std::string> endpoint_value(const config::Value& value, PlainHttp 
 }
 
 std::optional<std::string> proxy_value(const config::Value& value) {
-    constexpr std::string_view kSchemes[] = {"http",    "https",  "socks4",
-                                             "socks4a", "socks5", "socks5h"};
     auto text = line_value(value);
     if (!text) {
         return std::nullopt;
@@ -215,10 +213,8 @@ std::optional<std::string> proxy_value(const config::Value& value) {
         value.error("a proxy with user and password is not supported by this version");
         return std::nullopt;
     }
-    const bool known = url && std::find(std::begin(kSchemes), std::end(kSchemes), url->scheme) !=
-                                  std::end(kSchemes);
-    if (!known || (!url->rest.empty() && url->rest != "/")) {
-        value.error("expected a proxy such as \"http://proxy.example.com:3128\" or socks5h://");
+    if (!url || url->scheme != "http" || (!url->rest.empty() && url->rest != "/")) {
+        value.error("expected a proxy such as \"http://proxy.example.com:3128\"");
         return std::nullopt;
     }
     return text;

@@ -21,7 +21,8 @@ using boost::system::error_code;
 /// Audit lines of busy moments share one write(2): a line is at most this late. Warnings and errors
 /// go out at once.
 constexpr std::chrono::milliseconds kLogDelay = 20ms;
-constexpr std::size_t kConnectionsOfStrangers = 8;
+constexpr std::size_t kConnectionsOfStrangers = 8;  // per uid
+constexpr std::size_t kConnectionsOfAllStrangers = 256;
 constexpr std::size_t kAdminConnections = 16;
 
 const SessionLimits kAgentLimits{protocol::kMaxRequestBytes, 2s, 300s, 10s};
@@ -120,7 +121,8 @@ Result<void> Daemon::open_services() {
         services, kAgentLimits, [this](const Peer& peer) { return allowance(peer); },
         [this](const Peer& peer, std::string_view block, Reply reply) {
             tokens_->handle(peer, block, std::move(reply));
-        });
+        },
+        Server::Strangers{kConnectionsOfStrangers, kConnectionsOfAllStrangers});
     admin_server_ = std::make_unique<Server>(
         services, kAdminLimits, [](const Peer&) { return kAdminConnections; },
         [this](const Peer& peer, std::string_view block, Reply reply) {

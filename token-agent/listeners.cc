@@ -166,12 +166,22 @@ Result<Listener> bind_one(const SocketSetting& setting, SocketRole role) {
     listener.role = role;
     listener.path = setting.path;
     listener.socket.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const mode_t old_mask = ::umask(0177);  // nobody connects before owner and mode are set
+    // Group and mode are there from the first moment: a client that comes before them would be
+    // refused for good, one that comes before listen(2) only tries again.
+    const Ownership wanted = ownership_for(setting, role);
+    const auto gid = wanted.group.empty() ? std::nullopt : group_id(wanted.group);
+    const gid_t old_group = ::getegid();
+    // Root only; set_ownership() has the last word.
+    const bool in_group = gid && ::setegid(*gid) == 0;
+    const mode_t old_mask = ::umask(static_cast<mode_t>(~wanted.mode & 0777U));
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the socket API is made so
     const int bound = ::bind(listener.socket.get(), reinterpret_cast<const sockaddr*>(&*address),
                              sizeof *address);
     const int bind_errno = errno;
     (void)::umask(old_mask);
+    if (in_group && ::setegid(old_group) != 0) {
+        return path_error(setting.path, "cannot go back to our own group", errno);
+    }
     if (bound != 0) {
         return path_error(setting.path, "cannot bind", bind_errno);
     }
@@ -181,7 +191,7 @@ Result<Listener> bind_one(const SocketSetting& setting, SocketRole role) {
         listener.device = status.st_dev;
         listener.inode = status.st_ino;
     }
-    if (auto owned = set_ownership(setting.path, ownership_for(setting, role)); !owned) {
+    if (auto owned = set_ownership(setting.path, wanted); !owned) {
         (void)::unlink(setting.path.c_str());
         return tl::unexpected(std::move(owned.error()));
     }

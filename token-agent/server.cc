@@ -20,11 +20,12 @@ constexpr std::chrono::milliseconds kAcceptPause = 100ms;
 }  // namespace
 
 Server::Server(Services services, SessionLimits limits, Allowance allowance,
-               Session::Handler handler)
+               Session::Handler handler, Strangers strangers)
     : services_(services),
       limits_(limits),
       allowance_(std::move(allowance)),
-      handler_(std::move(handler)) {}
+      handler_(std::move(handler)),
+      strangers_(strangers) {}
 
 Server::~Server() { stop(); }
 
@@ -60,13 +61,16 @@ void Server::accept_next(Acceptor& acceptor) {
             accept_failed(acceptor, error);
             return;
         }
+        accept_next(acceptor);  // first: whatever becomes of this one, others are served
         accepted(std::move(socket));
-        accept_next(acceptor);
     });
 }
 
 void Server::accept_failed(Acceptor& acceptor, const error_code& error) {
-    const bool made_room = error == asio::error::no_descriptors && close_longest_idle(nullptr);
+    const bool made_room =
+        error == asio::error::no_descriptors &&
+        (close_longest_idle([this](const Session& session) { return is_stranger(session); }) ||
+         close_longest_idle([](const Session&) { return true; }));
     services_.log.write(LogLine(LogLevel::Error, "accept_failed")
                             .add("error", error.message())
                             .add("action", made_room ? "closed the longest idle connection"
@@ -91,12 +95,16 @@ void Server::accepted(Session::Socket socket) {
     if (!make_room_for(*peer)) {
         return;  // closed at once: all that this uid may have are waiting for answers
     }
+    const bool stranger = allowance_(*peer) <= strangers_.allowance;
     ++per_uid_[peer->uid];
     auto session =
         std::make_shared<Session>(std::move(socket), std::move(*peer), services_.clock, limits_,
                                   handler_, [this](const Session& closed) { forget(closed); });
     sessions_.push_back(session);
     places_[session.get()] = std::prev(sessions_.end());
+    if (stranger) {
+        stranger_sessions_.insert(session.get());
+    }
     session->start();
     if (sweep_timer_ == 0) {
         sweep();
@@ -105,23 +113,32 @@ void Server::accepted(Session::Socket socket) {
 
 bool Server::make_room_for(const Peer& peer) {
     const std::size_t allowed = allowance_(peer);
-    for (;;) {
-        const auto count = per_uid_.find(peer.uid);
-        if (count == per_uid_.end() || count->second < allowed) {
-            return true;
-        }
-        if (!close_longest_idle(&peer.uid)) {
+    for (auto count = per_uid_.find(peer.uid); count != per_uid_.end() && count->second >= allowed;
+         count = per_uid_.find(peer.uid)) {
+        if (!close_longest_idle(
+                [&peer](const Session& session) { return session.peer().uid == peer.uid; })) {
             return false;
         }
     }
+    // One user may own thousands of uids (user namespaces): strangers are bounded as a class too.
+    while (allowed <= strangers_.allowance && stranger_sessions_.size() >= strangers_.total) {
+        if (!close_longest_idle([this](const Session& session) { return is_stranger(session); })) {
+            return false;
+        }
+    }
+    return true;
 }
 
-bool Server::close_longest_idle(const uid_t* only_uid) {
+bool Server::is_stranger(const Session& session) const {
+    return stranger_sessions_.contains(&session);
+}
+
+bool Server::close_longest_idle(const Candidate& candidate) {
     std::shared_ptr<Session> chosen;
     for (const std::shared_ptr<Session>& session : sessions_) {
         // Who waits for an answer stays: else the request would go on without its connection, and
         // nothing would bound how many of those there are.
-        if (session->is_working() || (only_uid != nullptr && session->peer().uid != *only_uid)) {
+        if (session->is_working() || !candidate(*session)) {
             continue;
         }
         const bool better = !chosen || (session->is_idle() && !chosen->is_idle()) ||
@@ -150,6 +167,7 @@ void Server::forget(const Session& session) {
     const std::shared_ptr<Session> keep = *place->second;  // it is still on the stack
     sessions_.erase(place->second);
     places_.erase(place);
+    stranger_sessions_.erase(&session);
 }
 
 void Server::sweep() {

@@ -11,6 +11,7 @@
 #include <list>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "common/clock.hh"
@@ -35,7 +36,15 @@ public:
     /// How many connections this peer may hold; asked at each accept, so a reload counts at once.
     using Allowance = std::function<std::size_t(const Peer&)>;
 
-    Server(Services services, SessionLimits limits, Allowance allowance, Session::Handler handler);
+    /// Peers with an allowance of at most `allowance` are strangers; all of them together hold at
+    /// most `total` connections, however many uids they have.
+    struct Strangers {
+        std::size_t allowance;
+        std::size_t total;
+    };
+
+    Server(Services services, SessionLimits limits, Allowance allowance, Session::Handler handler,
+           Strangers strangers = {0, 0});
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -59,7 +68,9 @@ private:
     void accept_failed(Acceptor& acceptor, const boost::system::error_code& error);
     /// False: the peer has as many as it may, and none of them is idle.
     [[nodiscard]] bool make_room_for(const Peer& peer);
-    [[nodiscard]] bool close_longest_idle(const uid_t* only_uid);
+    using Candidate = std::function<bool(const Session&)>;
+    [[nodiscard]] bool close_longest_idle(const Candidate& candidate);
+    [[nodiscard]] bool is_stranger(const Session& session) const;
     void forget(const Session& session);
     void sweep();
 
@@ -67,6 +78,8 @@ private:
     SessionLimits limits_;
     Allowance allowance_;
     Session::Handler handler_;
+    Strangers strangers_;
+    std::unordered_set<const Session*> stranger_sessions_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     SessionList sessions_;
     std::unordered_map<const Session*, SessionList::iterator> places_;

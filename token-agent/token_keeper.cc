@@ -131,9 +131,13 @@ KeeperAnswer TokenKeeper::best_effort(const Entry& entry, const TokenWish& wish)
     }
     if (entry.last_failure && !entry.in_flight) {
         FetchFailure failure = *entry.last_failure;
-        const milliseconds until = entry.attempt_after - services_.clock.boot();
-        failure.answer.retry_after = rounded_up(until);
+        failure.answer.retry_after = rounded_up(entry.attempt_after - services_.clock.boot());
         return tl::unexpected(std::move(failure));
+    }
+    if (wish.wait < 1s) {
+        return tl::unexpected(simple_failure(
+            FailureCode::Timeout, "provider '" + entry.provider_name +
+                                      "': no token yet, its request is under way; ask again"));
     }
     return tl::unexpected(
         simple_failure(FailureCode::Timeout, "provider '" + entry.provider_name +
@@ -252,10 +256,13 @@ RejectedAction TokenKeeper::rejected(std::uint32_t provider, Resource resource,
     if (entry.last_rejected && now - *entry.last_rejected < kRejectedInterval) {
         return RejectedAction::RateLimited;
     }
+    if (!entry.in_flight && !may_attempt(entry)) {
+        return RejectedAction::RateLimited;  // the provider is not to be asked now
+    }
     entry.last_rejected = now;
     entry.set_aside = true;
     entry.last_used = now;
-    if (!entry.in_flight && may_attempt(entry)) {
+    if (!entry.in_flight) {
         start(entry);
     }
     return RejectedAction::Refreshed;

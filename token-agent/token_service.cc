@@ -17,6 +17,7 @@ using protocol::FailureCode;
 
 /// Any local user can make us refuse; the log of refusals must not become a way to fill the disk.
 constexpr std::uint32_t kRefusalsPerInterval = 50;
+constexpr std::uint32_t kStrangerRefusalsPerInterval = 10;
 constexpr milliseconds kRefusalInterval = 10s;
 constexpr std::size_t kLoggedAccountBytes = 254;  // the longest mail address, RFC 5321
 
@@ -43,7 +44,10 @@ std::string with_account(const std::string& account, std::string_view message) {
 
 TokenService::TokenService(TokenKeeper& keeper, const Clock& clock, Log& log,
                            std::shared_ptr<const Policy> policy)
-    : keeper_(keeper), clock_(clock), log_(log), policy_(std::move(policy)) {}
+    : keeper_(keeper), clock_(clock), log_(log), policy_(std::move(policy)) {
+    known_refusals_.lines = kRefusalsPerInterval;
+    stranger_refusals_.lines = kStrangerRefusalsPerInterval;
+}
 
 void TokenService::handle(const Peer& peer, std::string_view block, Reply reply) {
     auto request = protocol::decode_request(block);
@@ -163,23 +167,31 @@ void TokenService::answer_failure(const Peer& peer, const std::string& account, 
     reply(encode(failure));
 }
 
+bool TokenService::spend(Budget& budget) {
+    const BootTime now = clock_.boot();
+    if (now - budget.since > kRefusalInterval) {
+        if (budget.silent > 0) {
+            log_.write(LogLine(LogLevel::Warning, "refusals_not_logged")
+                           .add("count", static_cast<std::int64_t>(budget.silent)));
+        }
+        budget.since = now;
+        budget.logged = 0;
+        budget.silent = 0;
+    }
+    if (budget.logged >= budget.lines) {
+        ++budget.silent;
+        return false;
+    }
+    ++budget.logged;
+    return true;
+}
+
 void TokenService::log_refusal(const Peer& peer, const std::string& account, Resource resource,
                                const AgentFailure& failure) {
-    const BootTime now = clock_.boot();
-    if (now - refusals_since_ > kRefusalInterval) {
-        if (refusals_silent_ > 0) {
-            log_.write(LogLine(LogLevel::Warning, "refusals_not_logged")
-                           .add("count", static_cast<std::int64_t>(refusals_silent_)));
-        }
-        refusals_since_ = now;
-        refusals_logged_ = 0;
-        refusals_silent_ = 0;
-    }
-    if (refusals_logged_ >= kRefusalsPerInterval) {
-        ++refusals_silent_;
+    const bool known = policy_->access.knows_uid(peer.uid, peer.groups);
+    if (!spend(known ? known_refusals_ : stranger_refusals_)) {
         return;
     }
-    ++refusals_logged_;
     const std::string_view event =
         failure.failure_class == FailureClass::Denied ? "token_denied" : "token_refused";
     LogLine line = peer_line(LogLevel::Warning, event, peer, account, resource);

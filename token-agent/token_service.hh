@@ -57,9 +57,17 @@ private:
     Log& log_;
     std::shared_ptr<const Policy> policy_;
     Counters counters_;
-    BootTime refusals_since_;
-    std::uint32_t refusals_logged_ = 0;
-    std::uint32_t refusals_silent_ = 0;
+    /// Lines that refusals may cost; strangers have one of their own, so that they cannot hide
+    /// what happens to Postfix.
+    struct Budget {
+        std::uint32_t lines = 0;  // per interval
+        BootTime since;
+        std::uint32_t logged = 0;
+        std::uint32_t silent = 0;
+    };
+    [[nodiscard]] bool spend(Budget& budget);
+    Budget known_refusals_;
+    Budget stranger_refusals_;
 };
 
 }  // namespace postbearer::agent

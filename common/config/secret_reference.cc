@@ -84,7 +84,12 @@ Result<WipedBytes> read_wiped(int fd, const std::string& path) {
 Result<Secret> read_file(const std::string& path, Check check) {
     auto file = open_regular_file(path);
     if (!file) {
-        return failure(file.error().code, path + " " + file.error().context);
+        std::string text = path + " " + file.error().context;
+        if (::geteuid() != 0) {
+            text += " (read as uid " + std::to_string(::geteuid()) +
+                    "; an agent that gave up root reads secrets at start: restart it)";
+        }
+        return failure(file.error().code, std::move(text));
     }
     if (check == Check::OwnerOnly) {
         if (auto safe = check_owner_only(*file, path); !safe) {

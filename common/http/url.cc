@@ -102,7 +102,7 @@ Result<UrlParts> check_proxy(const std::string& proxy) {
     }
     UrlParts parts = split(handle);
     if (parts.scheme != "http" || parts.host.empty()) {
-        return failure(Errc::Config, "proxy must be http://[USER:PASSWORD@]HOST:PORT");
+        return failure(Errc::Config, "proxy must be http://HOST:PORT");
     }
     return parts;
 }

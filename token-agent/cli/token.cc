@@ -3,6 +3,7 @@
 // postbearer token: over agent.sock, so that [[access]] decides who gets one; --test over the admin
 // socket, where the token stays in the agent.
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "common/agent_client.hh"
 #include "common/agent_messages.hh"
 #include "token-agent/cli/command.hh"
+#include "token-agent/privileges.hh"
 #include "token-agent/socket_paths.hh"
 
 namespace postbearer::cli {
@@ -24,6 +26,9 @@ constexpr auto kPatience = 35s;  // a little more than the longest wait_ms
 bool write_all(std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
         if (written <= 0) {
             return false;
         }
@@ -79,7 +84,8 @@ int test_token(const Options& options) {
 std::vector<std::string> agent_paths(const Options& options) {
     const char* const given = ::secure_getenv("POSTBEARER_SOCKET");
     if (given != nullptr && *given != '\0') {
-        return {given};
+        const std::string_view path(given);
+        return {std::string(path.starts_with("unix:") ? path.substr(5) : path)};
     }
     return agent::load_socket_paths(options.config).agent;
 }
@@ -94,6 +100,7 @@ int run_token(const Options& options) {
     if (options.test) {
         return test_token(options);
     }
+    agent::forbid_dumps();
     protocol::TokenRequest request;
     request.account = options.arguments.front();
     request.resource = *resource;
@@ -108,7 +115,10 @@ int run_token(const Options& options) {
         return fail("token", token.error().message);
     }
     // write(2), not stdio: its buffer would keep a copy of the token.
-    const bool written = write_all(token->token.reveal()) && write_all("\n");
+    const std::string_view before =
+        options.json ? R"({"version":1,"kind":"token","token":")" : std::string_view();
+    const std::string_view after = options.json ? "\"}\n" : "\n";
+    const bool written = write_all(before) && write_all(token->token.reveal()) && write_all(after);
     return written ? kDone : fail("token", "cannot write to standard output");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/grants/client_credentials.hh"
 
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -121,8 +122,17 @@ void Fetch::ask(const std::string& endpoint) {
 }
 
 void Fetch::answered(Result<http::Response> answer) {
-    done_(answer ? read_token_response(*answer, context())
-                 : FetchResult(tl::unexpected(unanswered(answer.error(), context()))));
+    FetchResult result;
+    try {
+        result = answer ? read_token_response(*answer, context())
+                        : FetchResult(tl::unexpected(unanswered(answer.error(), context())));
+    } catch (const std::exception&) {
+        // Whatever it was, the caller must hear of the end, or it waits for ever.
+        FetchFailure failure;
+        failure.answer.message = "out of memory or an internal error while reading the answer";
+        result = tl::unexpected(std::move(failure));
+    }
+    done_(std::move(result));
 }
 
 /// Discovery may have answered inside fetch(), whose caller wants to be called later.

@@ -83,7 +83,7 @@ secret_expires = 2027-05-01
 token_endpoint = "http://127.0.0.1:8080/token"
 device_authorization_endpoint = "https://x/device"
 scopes.smtp = ["mail.send", "offline_access"]
-proxy = "socks5h://127.0.0.1:1080"
+proxy = "http://127.0.0.1:1080"
 [[account]]
 match = "Alice@Fabrikam.com"
 provider = "second"

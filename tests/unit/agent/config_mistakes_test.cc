@@ -65,8 +65,7 @@ constexpr Mistake kAdded[] = {
      "agent.toml:15:14: http_proxy: a proxy with user and password is not supported by this "
      "version"},
     {"proxy without scheme", "[agent]\nhttp_proxy = \"proxy:3128\"",
-     "agent.toml:15:14: http_proxy: expected a proxy such as \"http://proxy.example.com:3128\" or "
-     "socks5h://"},
+     "agent.toml:15:14: http_proxy: expected a proxy such as \"http://proxy.example.com:3128\""},
     {"missing CA file", "[agent]\nca_file = \"/missing\"",
      "agent.toml:15:11: ca_file: /missing cannot be opened: No such file or directory"},
     {"key of a later version", "[agent]\nmetrics_listen = \"/m\"",
