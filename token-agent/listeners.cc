@@ -213,13 +213,13 @@ std::optional<SocketRole> role_of(std::string_view name) {
 
 struct NamesDeleter {
     void operator()(char** names) const noexcept {
+        // sd-daemon(3) gives malloc'ed memory.
+        // NOLINTBEGIN(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
         for (char** each = names; each != nullptr && *each != nullptr; ++each) {
-            // NOLINTNEXTLINE(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory):
-            // sd-daemon
             std::free(*each);
         }
-        // NOLINTNEXTLINE(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory): sd-daemon
         std::free(names);
+        // NOLINTEND(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
     }
 };
 

@@ -39,11 +39,12 @@ struct Options {
 
 /// The exit code where there is nothing more to do, else -1.
 int parse_options(int argc, char** argv, Options& options) {
-    static const option kLong[] = {
+    static const option long_options[] = {
         {"config", required_argument, nullptr, 'c'}, {"check-config", no_argument, nullptr, 'k'},
         {"syslog", no_argument, nullptr, 's'},       {"version", no_argument, nullptr, 'V'},
         {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
-    for (int chosen = 0; (chosen = ::getopt_long(argc, argv, "c:h", kLong, nullptr)) != -1;) {
+    for (int chosen = 0;
+         (chosen = ::getopt_long(argc, argv, "c:h", long_options, nullptr)) != -1;) {
         switch (chosen) {
             case 'c':
                 options.config = optarg;
@@ -102,7 +103,8 @@ int serve(const Options& options, LoadedConfig loaded) {
 void fill_standard_descriptors() {
     int fd = 0;
     do {
-        fd = ::open("/dev/null", O_RDWR);  // no O_CLOEXEC: they are for children too
+        // NOLINTNEXTLINE(android-cloexec-open): they are for children too
+        fd = ::open("/dev/null", O_RDWR);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0) {
         (void)::close(fd);

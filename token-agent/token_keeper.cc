@@ -129,9 +129,11 @@ KeeperAnswer TokenKeeper::best_effort(const Entry& entry, const TokenWish& wish)
                     " s left, less than asked for, and its renewal has not succeeded yet"));
         }
     }
-    if (entry.last_failure && !entry.in_flight) {
+    if (entry.last_failure) {
         FetchFailure failure = *entry.last_failure;
-        failure.answer.retry_after = rounded_up(entry.attempt_after - services_.clock.boot());
+        if (!entry.in_flight) {
+            failure.answer.retry_after = rounded_up(entry.attempt_after - services_.clock.boot());
+        }
         return tl::unexpected(std::move(failure));
     }
     if (wish.wait < 1s) {

@@ -106,18 +106,18 @@ bool apply_option(int chosen, Options& options) {
 }
 
 bool parse_options(int argc, char** argv, Options& options) {
-    static const option kLong[] = {{"config", required_argument, nullptr, 'c'},
-                                   {"json", no_argument, nullptr, 'j'},
-                                   {"help", no_argument, nullptr, 'h'},
-                                   {"all", no_argument, nullptr, 'a'},
-                                   {"dry-run", no_argument, nullptr, 'n'},
-                                   {"monitor", no_argument, nullptr, 'm'},
-                                   {"test", no_argument, nullptr, 't'},
-                                   {"resource", required_argument, nullptr, 'r'},
-                                   {"provider", required_argument, nullptr, 'p'},
-                                   {"expiring-within", required_argument, nullptr, 'e'},
-                                   {nullptr, 0, nullptr, 0}};
-    for (int chosen = 0; (chosen = ::getopt_long(argc, argv, "h", kLong, nullptr)) != -1;) {
+    static const option long_options[] = {{"config", required_argument, nullptr, 'c'},
+                                          {"json", no_argument, nullptr, 'j'},
+                                          {"help", no_argument, nullptr, 'h'},
+                                          {"all", no_argument, nullptr, 'a'},
+                                          {"dry-run", no_argument, nullptr, 'n'},
+                                          {"monitor", no_argument, nullptr, 'm'},
+                                          {"test", no_argument, nullptr, 't'},
+                                          {"resource", required_argument, nullptr, 'r'},
+                                          {"provider", required_argument, nullptr, 'p'},
+                                          {"expiring-within", required_argument, nullptr, 'e'},
+                                          {nullptr, 0, nullptr, 0}};
+    for (int chosen = 0; (chosen = ::getopt_long(argc, argv, "h", long_options, nullptr)) != -1;) {
         if (!apply_option(chosen, options)) {
             return false;
         }

@@ -231,14 +231,15 @@ BOOST_AUTO_TEST_CASE(an_outage_of_an_hour_is_no_storm) {
     BOOST_TEST(only_status().failures == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(the_first_caller_after_a_pause_is_not_told_the_old_failure) {
+BOOST_AUTO_TEST_CASE(the_first_caller_after_a_pause_waits_and_is_told_the_last_cause) {
     (void)get();
     source.fail(FailureClass::NeedsAdmin, FailureCode::InvalidClient);
     time.advance(60s);
     const auto caller = get();
     BOOST_TEST(caller->calls == 0);
     time.advance(5s);
-    BOOST_TEST(caller->transient(FailureCode::Timeout));
+    BOOST_TEST(caller->failed(FailureClass::NeedsAdmin, FailureCode::InvalidClient));
+    BOOST_TEST(!(*caller->answer).error().answer.retry_after.has_value());  // it is under way
     source.give("mended");
     BOOST_TEST(get()->token() == "mended");
 }
@@ -334,8 +335,9 @@ BOOST_AUTO_TEST_CASE(a_refusal_during_back_off_starts_no_request) {
     stock("first");
     time.advance(2520s);
     source.fail(FailureClass::Transient, FailureCode::Throttled, 600s);
-    (void)reject(*this, only_status().fingerprint);
+    BOOST_TEST((reject(*this, only_status().fingerprint) == RejectedAction::RateLimited));
     BOOST_TEST(source.asked().size() == 2U);
+    BOOST_TEST(!only_status().set_aside);
     BOOST_TEST(get()->token() == "first");
     time.advance(600s);
     BOOST_TEST(source.asked().size() == 3U);

@@ -86,6 +86,9 @@ HeapWatch heap;
     heap.allocated(block, bytes);
     return block;
 }
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return std::malloc(bytes == 0 ? 1 : bytes);
+}
 [[gnu::noinline]] void operator delete(void* block) noexcept {
     heap.freeing(block);
     std::free(block);
