@@ -61,11 +61,10 @@ void Session::close() {
 
 void Session::check_deadline(BootTime now) {
     const BootClock::duration spent = now - since_;
-    if (state_ == State::Idle && spent > limits_.idle) {
-        close();
-    } else if (state_ == State::Reading && spent > limits_.to_complete) {
+    if (state_ == State::Reading && spent > limits_.to_complete) {
         refuse_and_close("the request was not completed in time");
-    } else if ((state_ == State::Writing && spent > limits_.to_take_answer) ||
+    } else if ((state_ == State::Idle && spent > limits_.idle) ||
+               (state_ == State::Writing && spent > limits_.to_take_answer) ||
                (state_ == State::Working && spent > limits_.to_be_answered)) {
         close();
     }
