@@ -188,7 +188,8 @@ BOOST_AUTO_TEST_CASE(requests_with_thousands_of_attributes) {
 
 /// An allowed user asks for a token that does not come, and hangs up, again and again.
 BOOST_AUTO_TEST_CASE(askers_that_hang_up_cost_no_memory) {
-    start();
+    // A sanitizer build keeps freed memory back, which is not what is measured here.
+    start({.environment = {{"ASAN_OPTIONS", "quarantine_size_mb=1"}}});
     (void)rehearsal.behave(R"({"endpoint":"token","times":-1,"do":{"kind":"hang"}})");
     const std::string request =
         "request=token\naccount=x@contoso.test\nresource=imap\nwait_ms=30000\n\n";
