@@ -204,14 +204,16 @@ void Daemon::feed_watchdog(std::chrono::microseconds interval) {
 }
 
 void Daemon::flush_soon() {
-    if (log_.urgent()) {
+    if (!log_.pending()) {
+        return;
+    }
+    const BootTime now = clock_.boot();
+    if (log_.urgent() || now - last_flush_ >= kLogDelay) {
+        last_flush_ = now;
         log_.flush();
-    } else if (log_.pending() && !flush_planned_) {
+    } else if (!flush_planned_) {
         flush_planned_ = true;
-        scheduler_.at(clock_.boot() + kLogDelay, [this] {
-            flush_planned_ = false;
-            log_.flush();
-        });
+        scheduler_.at(last_flush_ + kLogDelay, [this] { flush_planned_ = false; });
     }
 }
 

@@ -66,6 +66,7 @@ private:
     std::vector<Listener> listeners_;  // their descriptors move to the servers
     bool stopping_ = false;
     bool flush_planned_ = false;
+    BootTime last_flush_;
 };
 
 }  // namespace postbearer::agent

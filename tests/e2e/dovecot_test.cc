@@ -169,6 +169,7 @@ BOOST_AUTO_TEST_CASE(mbsync_fetches_mail) {
         }
     }
     BOOST_TEST(fetched == 3U, sync.output << sync.error);
+    (void)chain.agent().log().wait_for("event=token_handed_out uid=0 .*resource=imap");
     BOOST_TEST(chain.agent().log().count("event=token_handed_out uid=0 .*resource=imap") == 1U);
     chain.stop();
 }
