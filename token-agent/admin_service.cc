@@ -104,12 +104,12 @@ void AdminService::reload(std::shared_ptr<const Policy> policy) {
     admin_group_ = group_id(policy_->config->admin_group);
 }
 
-bool AdminService::may_administer(const Peer& peer) const {
+bool AdminService::may_administer(const service::Peer& peer) const {
     return peer.uid == 0 || (admin_group_ && std::find(peer.groups.begin(), peer.groups.end(),
                                                        *admin_group_) != peer.groups.end());
 }
 
-void AdminService::handle(const Peer& peer, std::string_view block, Reply reply) {
+void AdminService::handle(const service::Peer& peer, std::string_view block, Reply reply) {
     const auto attributes = protocol::Attributes::parse(block);
     if (!attributes) {
         refuse(reply, FailureClass::BadRequest, FailureCode::Syntax,

@@ -15,7 +15,7 @@
 
 #include "common/clock.hh"
 #include "common/log.hh"
-#include "token-agent/peer.hh"
+#include "common/service/peer.hh"
 #include "token-agent/policy.hh"
 #include "token-agent/token_keeper.hh"
 #include "token-agent/token_service.hh"
@@ -41,7 +41,7 @@ public:
 
     AdminService(Services services, std::shared_ptr<const Policy> policy);
 
-    void handle(const Peer& peer, std::string_view block, Reply reply);
+    void handle(const service::Peer& peer, std::string_view block, Reply reply);
     void reload(std::shared_ptr<const Policy> policy);
 
 private:
@@ -51,7 +51,7 @@ private:
         Resource resource = Resource::Smtp;
     };
 
-    [[nodiscard]] bool may_administer(const Peer& peer) const;
+    [[nodiscard]] bool may_administer(const service::Peer& peer) const;
     void dispatch(std::string_view verb, const Json::Value& arguments, Reply reply);
     void status(const Json::Value& arguments, const Reply& reply);
     void list(const Json::Value& arguments, const Reply& reply);

@@ -51,8 +51,8 @@ std::string known_group(const Value& value, const Loading& loading) {
     return std::move(name).value_or("");
 }
 
-std::optional<SocketSetting> read_socket(const Value& value, const Loading& loading) {
-    SocketSetting socket;
+std::optional<service::SocketSetting> read_socket(const Value& value, const Loading& loading) {
+    service::SocketSetting socket;
     if (value.kind() != config::Kind::Table) {
         auto path = socket_path(value);
         if (!path) {
@@ -96,9 +96,9 @@ void read_sockets(const Value& value, const Loading& loading) {
         if (!socket) {
             continue;
         }
-        const bool twice =
-            std::any_of(loading.out.sockets.begin(), loading.out.sockets.end(),
-                        [&](const SocketSetting& other) { return other.path == socket->path; });
+        const bool twice = std::any_of(
+            loading.out.sockets.begin(), loading.out.sockets.end(),
+            [&](const service::SocketSetting& other) { return other.path == socket->path; });
         if (twice) {
             element.error("\"" + socket->path + "\" stands here twice");
             continue;
@@ -117,7 +117,7 @@ void read_socket_settings(const Table& table, Loading& loading) {
     const std::string group_name = group ? known_group(*group, loading) : std::string();
     const auto mode = table.find("socket_mode");
     const std::optional<mode_t> mode_bits = mode ? socket_mode(*mode) : std::nullopt;
-    for (SocketSetting& socket : out.sockets) {
+    for (service::SocketSetting& socket : out.sockets) {
         if (socket.group.empty()) {
             socket.group = group_name;
         }
@@ -127,7 +127,7 @@ void read_socket_settings(const Table& table, Loading& loading) {
     }
     if (const auto admin = table.find("admin_socket")) {
         out.admin_socket.path = socket_path(*admin).value_or("");
-        for (const SocketSetting& socket : out.sockets) {
+        for (const service::SocketSetting& socket : out.sockets) {
             if (socket.path == out.admin_socket.path) {
                 admin->error("is one of sockets too");
             }

@@ -15,6 +15,7 @@
 
 #include "common/agent_messages.hh"
 #include "common/secret.hh"
+#include "common/service/listening_socket.hh"
 
 namespace postbearer::agent {
 
@@ -73,15 +74,9 @@ struct AccessRule {
     SourcePosition where;
 };
 
-struct SocketSetting {
-    std::string path;
-    std::string group;  // empty: the default for that place (design 4.1)
-    std::optional<mode_t> mode;
-};
-
 struct AgentConfig {
-    std::vector<SocketSetting> sockets;
-    SocketSetting admin_socket;
+    std::vector<service::SocketSetting> sockets;
+    service::SocketSetting admin_socket;
     std::string admin_group;
     std::string user;  // dropped to after start as root; empty: stay
     std::string http_proxy;

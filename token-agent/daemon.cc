@@ -10,7 +10,7 @@
 #include <random>
 #include <utility>
 
-#include "token-agent/privileges.hh"
+#include "common/service/privileges.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -80,10 +80,10 @@ Result<void> Daemon::start() {
     if (auto opened = open_sockets(); !opened) {
         return opened;
     }
-    if (auto dropped = drop_privileges(policy_->config->user); !dropped) {
+    if (auto dropped = service::drop_privileges(policy_->config->user, "[agent]"); !dropped) {
         return dropped;
     }
-    forbid_dumps();
+    service::forbid_dumps();
     wait_for_signal();
     std::uint64_t watchdog_us = 0;
     if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
@@ -118,14 +118,14 @@ Result<void> Daemon::open_services() {
         policy_);
     const Server::Services services{loop_, clock_, scheduler_, log_};
     agent_server_ = std::make_unique<Server>(
-        services, kAgentLimits, [this](const Peer& peer) { return allowance(peer); },
-        [this](const Peer& peer, std::string_view block, Reply reply) {
+        services, kAgentLimits, [this](const service::Peer& peer) { return allowance(peer); },
+        [this](const service::Peer& peer, std::string_view block, Reply reply) {
             tokens_->handle(peer, block, std::move(reply));
         },
         Server::Strangers{kConnectionsOfStrangers, kConnectionsOfAllStrangers});
     admin_server_ = std::make_unique<Server>(
-        services, kAdminLimits, [](const Peer&) { return kAdminConnections; },
-        [this](const Peer& peer, std::string_view block, Reply reply) {
+        services, kAdminLimits, [](const service::Peer&) { return kAdminConnections; },
+        [this](const service::Peer& peer, std::string_view block, Reply reply) {
             admin_->handle(peer, block, std::move(reply));
         });
     return {};
@@ -149,7 +149,7 @@ Result<void> Daemon::open_sockets() {
     return {};
 }
 
-std::size_t Daemon::allowance(const Peer& peer) const {
+std::size_t Daemon::allowance(const service::Peer& peer) const {
     return policy_->access.knows_uid(peer.uid, peer.groups)
                ? policy_->config->max_connections_per_uid
                : kConnectionsOfStrangers;

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "common/http/curl_http.hh"
+#include "common/service/loop_scheduler.hh"
 #include "token-agent/admin_service.hh"
 #include "token-agent/config_loader.hh"
 #include "token-agent/discovery.hh"
 #include "token-agent/grants/client_credentials.hh"
 #include "token-agent/listeners.hh"
-#include "token-agent/loop_scheduler.hh"
 #include "token-agent/server.hh"
 #include "token-agent/token_keeper.hh"
 #include "token-agent/token_service.hh"
@@ -41,7 +41,7 @@ public:
 private:
     [[nodiscard]] Result<void> open_sockets();
     [[nodiscard]] Result<void> open_services();
-    [[nodiscard]] std::size_t allowance(const Peer& peer) const;
+    [[nodiscard]] std::size_t allowance(const service::Peer& peer) const;
     AdminService::ReloadResult reload();
     void wait_for_signal();
     void feed_watchdog(std::chrono::microseconds interval);
@@ -54,7 +54,7 @@ private:
     std::shared_ptr<const Policy> policy_;
     boost::asio::io_context loop_{1};
     boost::asio::signal_set signals_;
-    LoopScheduler scheduler_;
+    service::LoopScheduler scheduler_;
     std::unique_ptr<http::CurlHttp> http_;
     std::unique_ptr<Discovery> discovery_;
     std::unique_ptr<TokenSource> source_;

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/listeners.hh"
 
-#include <errno.h>
-#include <grp.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <optional>
-#include <system_error>
 
 namespace postbearer::agent {
 namespace {
@@ -22,240 +11,34 @@ namespace {
 constexpr mode_t kOpenToAll = 0666;
 constexpr mode_t kGroupOnly = 0660;
 constexpr mode_t kOwnerOnly = 0600;
-constexpr std::string_view kQueueDirectory = POSTBEARER_QUEUE_DIR;
+constexpr std::string_view kAdminName = "admin";
+constexpr std::string_view kSocketNames[] = {"agent", "agent-chroot", kAdminName};
 
-std::string errno_text(int number) { return std::generic_category().message(number); }
-
-tl::unexpected<Error> path_error(const std::string& path, std::string_view what, int number) {
-    std::string text = "socket " + path + ": ";
-    text += what;
-    if (number != 0) {
-        text += ": " + errno_text(number);
+service::Ownership ownership_of(const service::SocketSetting& setting, SocketRole role) {
+    if (role == SocketRole::Agent) {
+        return service::ownership_for(setting, kOpenToAll);
     }
-    return failure(Errc::Config, std::move(text));
+    const mode_t mode = setting.group.empty() ? kOwnerOnly : kGroupOnly;
+    return {setting.mode.value_or(mode), setting.group};
 }
-
-std::optional<sockaddr_un> address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return std::nullopt;
-    }
-    std::copy(path.begin(), path.end(), std::begin(address.sun_path));
-    return address;
-}
-
-std::string bound_path(int fd) {
-    sockaddr_un address{};
-    socklen_t length = sizeof address;
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the socket API is made so
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-        return {};
-    }
-    const std::size_t bytes = length - offsetof(sockaddr_un, sun_path);
-    return {address.sun_path, ::strnlen(address.sun_path, bytes)};
-}
-
-bool is_below_queue(const std::string& path) {
-    return path.starts_with(kQueueDirectory) && path.size() > kQueueDirectory.size() &&
-           path[kQueueDirectory.size()] == '/';
-}
-
-/// mkdir -p of the parent, mode 0755 whatever our umask is.
-Result<void> make_parents(const std::string& path) {
-    for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
-         slash = path.find('/', slash + 1)) {
-        const std::string directory = path.substr(0, slash);
-        if (::mkdir(directory.c_str(), 0755) == 0) {
-            (void)::chmod(directory.c_str(), 0755);
-        } else if (errno != EEXIST) {
-            return path_error(path, "cannot make the directory " + directory, errno);
-        }
-    }
-    return {};
-}
-
-/// A socket file nobody listens on is left over from a crash; a live one belongs to somebody.
-Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) {
-        return {};
-    }
-    if (!S_ISSOCK(status.st_mode)) {
-        return path_error(path, "is in the way and is not a socket; move it or set another path",
-                          0);
-    }
-    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the socket API is made so
-    const int connected =
-        ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    if (connected == 0 || errno == EAGAIN) {
-        return path_error(path, "another agent is listening there; stop it or set another path", 0);
-    }
-    if (errno != ECONNREFUSED && errno != ENOENT) {
-        return path_error(path, "is in the way and cannot be tried; move it or set another path",
-                          errno);
-    }
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-        return path_error(path, "cannot remove the old socket", errno);
-    }
-    return {};
-}
-
-struct Ownership {
-    mode_t mode = kOwnerOnly;
-    std::string group;
-};
-
-Ownership ownership_for(const SocketSetting& setting, SocketRole role) {
-    Ownership result;
-    result.group = setting.group;
-    if (role == SocketRole::Admin) {
-        result.mode = setting.group.empty() ? kOwnerOnly : kGroupOnly;
-    } else if (is_below_queue(setting.path)) {
-        result.mode = kGroupOnly;
-        if (result.group.empty()) {
-            result.group = "postfix";
-        }
-    } else {
-        result.mode = kOpenToAll;
-    }
-    result.mode = setting.mode.value_or(result.mode);
-    return result;
-}
-
-std::optional<gid_t> group_id(const std::string& name) {
-    std::vector<char> memory(64 * 1024);
-    group entry{};
-    group* found = nullptr;
-    if (::getgrnam_r(name.c_str(), &entry, memory.data(), memory.size(), &found) != 0 ||
-        found == nullptr) {
-        return std::nullopt;
-    }
-    return entry.gr_gid;
-}
-
-Result<void> set_ownership(const std::string& path, const Ownership& wanted) {
-    if (!wanted.group.empty()) {
-        const auto gid = group_id(wanted.group);
-        if (!gid) {
-            return path_error(path, "there is no group '" + wanted.group + "'", 0);
-        }
-        if (::chown(path.c_str(), static_cast<uid_t>(-1), *gid) != 0) {
-            return path_error(path, "cannot give it to group '" + wanted.group + "'", errno);
-        }
-    }
-    if (::chmod(path.c_str(), wanted.mode) != 0) {
-        return path_error(path, "cannot set its mode", errno);
-    }
-    return {};
-}
-
-Result<Listener> bind_one(const SocketSetting& setting, SocketRole role) {
-    const auto address = address_of(setting.path);
-    if (!address) {
-        return path_error(setting.path, "the path is longer than a Unix socket allows (107)", 0);
-    }
-    if (auto made = make_parents(setting.path); !made) {
-        return tl::unexpected(std::move(made.error()));
-    }
-    if (auto cleared = clear_stale(setting.path, *address); !cleared) {
-        return tl::unexpected(std::move(cleared.error()));
-    }
-    Listener listener;
-    listener.role = role;
-    listener.path = setting.path;
-    listener.socket.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    // Group and mode are there from the first moment: a client that comes before them would be
-    // refused for good, one that comes before listen(2) only tries again.
-    const Ownership wanted = ownership_for(setting, role);
-    const auto gid = wanted.group.empty() ? std::nullopt : group_id(wanted.group);
-    const gid_t old_group = ::getegid();
-    // Root only; set_ownership() has the last word.
-    const bool in_group = gid && ::setegid(*gid) == 0;
-    const mode_t old_mask = ::umask(static_cast<mode_t>(~wanted.mode & 0777U));
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the socket API is made so
-    const int bound = ::bind(listener.socket.get(), reinterpret_cast<const sockaddr*>(&*address),
-                             sizeof *address);
-    const int bind_errno = errno;
-    (void)::umask(old_mask);
-    if (in_group && ::setegid(old_group) != 0) {
-        return path_error(setting.path, "cannot go back to our own group", errno);
-    }
-    if (bound != 0) {
-        return path_error(setting.path, "cannot bind", bind_errno);
-    }
-    listener.ours = true;
-    struct stat status {};
-    if (::lstat(setting.path.c_str(), &status) == 0) {
-        listener.device = status.st_dev;
-        listener.inode = status.st_ino;
-    }
-    if (auto owned = set_ownership(setting.path, wanted); !owned) {
-        (void)::unlink(setting.path.c_str());
-        return tl::unexpected(std::move(owned.error()));
-    }
-    if (::listen(listener.socket.get(), SOMAXCONN) != 0) {
-        return path_error(setting.path, "cannot listen", errno);
-    }
-    return listener;
-}
-
-std::optional<SocketRole> role_of(std::string_view name) {
-    if (name == "agent" || name == "agent-chroot") {
-        return SocketRole::Agent;
-    }
-    if (name == "admin") {
-        return SocketRole::Admin;
-    }
-    return std::nullopt;
-}
-
-struct NamesDeleter {
-    void operator()(char** names) const noexcept {
-        // sd-daemon(3) gives malloc'ed memory.
-        // NOLINTBEGIN(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
-        for (char** each = names; each != nullptr && *each != nullptr; ++each) {
-            std::free(*each);
-        }
-        std::free(names);
-        // NOLINTEND(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
-    }
-};
 
 }  // namespace
 
 Result<std::vector<Listener>> inherited_listeners(Log& log) {
-    char** raw_names = nullptr;
-    const int count = ::sd_listen_fds_with_names(1, &raw_names);
-    const std::unique_ptr<char*, NamesDeleter> names(raw_names);
-    if (count < 0) {
-        return failure(Errc::Config, "socket activation: " + errno_text(-count));
+    auto sockets = service::inherited_sockets(kSocketNames, log);
+    if (!sockets) {
+        return tl::unexpected(std::move(sockets.error()));
     }
     std::vector<Listener> result;
-    for (int i = 0; i < count; ++i) {
-        UniqueFd fd(SD_LISTEN_FDS_START + i);
-        const std::string name = names ? names.get()[i] : "";
-        const auto role = role_of(name);
-        if (!role || ::sd_is_socket_unix(fd.get(), SOCK_STREAM, 1, nullptr, 0) <= 0) {
-            log.write(LogLine(LogLevel::Warning, "socket_ignored")
-                          .add("name", name)
-                          .add("cause",
-                               "systemd passed it, but it is not a listening stream "
-                               "socket named agent, agent-chroot or admin"));
-            continue;
-        }
-        Listener listener;
-        listener.role = *role;
-        listener.path = bound_path(fd.get());
-        listener.socket = std::move(fd);
-        result.push_back(std::move(listener));
+    for (service::ListeningSocket& socket : *sockets) {
+        const SocketRole role = socket.name == kAdminName ? SocketRole::Admin : SocketRole::Agent;
+        result.push_back({std::move(socket), role});
     }
     return result;
 }
 
 Result<void> bind_missing(const AgentConfig& config, std::vector<Listener>& listeners, Log& log) {
-    const auto bind_unless_there = [&](const SocketSetting& setting,
+    const auto bind_unless_there = [&](const service::SocketSetting& setting,
                                        SocketRole role) -> Result<void> {
         const bool there =
             std::any_of(listeners.begin(), listeners.end(),
@@ -263,8 +46,7 @@ Result<void> bind_missing(const AgentConfig& config, std::vector<Listener>& list
         if (there || setting.path.empty()) {
             return {};
         }
-        if (is_below_queue(setting.path) &&
-            ::access(std::string(kQueueDirectory).c_str(), F_OK) != 0) {
+        if (service::is_below_queue(setting.path) && ::access(POSTBEARER_QUEUE_DIR, F_OK) != 0) {
             log.write(LogLine(LogLevel::Notice, "socket_skipped")
                           .add("path", setting.path)
                           .add("cause",
@@ -272,19 +54,19 @@ Result<void> bind_missing(const AgentConfig& config, std::vector<Listener>& list
                                "when Postfix is installed"));
             return {};
         }
-        auto listener = bind_one(setting, role);
-        if (!listener) {
-            return tl::unexpected(std::move(listener.error()));
+        auto socket = service::bind_socket(setting.path, ownership_of(setting, role));
+        if (!socket) {
+            return tl::unexpected(std::move(socket.error()));
         }
-        listeners.push_back(std::move(*listener));
+        listeners.push_back({std::move(*socket), role});
         return {};
     };
-    for (const SocketSetting& setting : config.sockets) {
+    for (const service::SocketSetting& setting : config.sockets) {
         if (auto bound = bind_unless_there(setting, SocketRole::Agent); !bound) {
             return bound;
         }
     }
-    SocketSetting admin = config.admin_socket;
+    service::SocketSetting admin = config.admin_socket;
     if (admin.group.empty()) {
         admin.group = config.admin_group;
     }
@@ -293,11 +75,7 @@ Result<void> bind_missing(const AgentConfig& config, std::vector<Listener>& list
 
 void remove_bound(const std::vector<Listener>& listeners) {
     for (const Listener& listener : listeners) {
-        struct stat status {};
-        if (listener.ours && ::lstat(listener.path.c_str(), &status) == 0 &&
-            status.st_dev == listener.device && status.st_ino == listener.inode) {
-            (void)::unlink(listener.path.c_str());
-        }
+        service::remove_bound(listener);
     }
 }
 

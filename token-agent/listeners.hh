@@ -1,29 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Where the agent's listening sockets come from: systemd (by FileDescriptorName) or bind(2).
+// The agent's listening sockets, each with its role.
 
-#include <sys/types.h>
-
-#include <string>
+#include <cstdint>
 #include <vector>
 
 #include "common/log.hh"
 #include "common/result.hh"
-#include "common/unique_fd.hh"
+#include "common/service/listening_socket.hh"
 #include "token-agent/config.hh"
 
 namespace postbearer::agent {
 
 enum class SocketRole : std::uint8_t { Agent, Admin };
 
-struct Listener {
+struct Listener : service::ListeningSocket {
     SocketRole role = SocketRole::Agent;
-    std::string path;
-    UniqueFd socket;
-    bool ours = false;  // bound here, so removed at the end
-    dev_t device = 0;   // of the path as bound, to remove no successor's socket
-    ino_t inode = 0;
 };
 
 /// The descriptors systemd passed, matched by name: agent, agent-chroot, admin. Others are named in

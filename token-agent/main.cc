@@ -12,9 +12,9 @@
 #include <string>
 
 #include "common/log.hh"
+#include "common/service/privileges.hh"
 #include "token-agent/config_loader.hh"
 #include "token-agent/daemon.hh"
-#include "token-agent/privileges.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -118,7 +118,7 @@ int run(int argc, char** argv) {
     if (done >= 0) {
         return done;
     }
-    forbid_dumps();
+    service::forbid_dumps();
     ConfigResult loaded = load_config(options.config);
     if (!loaded) {
         print_lines(loaded.error(), "");

@@ -86,7 +86,7 @@ void Server::accept_failed(Acceptor& acceptor, const error_code& error) {
 }
 
 void Server::accepted(Session::Socket socket) {
-    auto peer = peer_of(socket.native_handle());
+    auto peer = service::peer_of(socket.native_handle());
     if (!peer) {
         services_.log.write(
             LogLine(LogLevel::Error, "peer_unknown").add("error", peer.error().context));
@@ -111,7 +111,7 @@ void Server::accepted(Session::Socket socket) {
     }
 }
 
-bool Server::make_room_for(const Peer& peer) {
+bool Server::make_room_for(const service::Peer& peer) {
     const std::size_t allowed = allowance_(peer);
     for (auto count = per_uid_.find(peer.uid); count != per_uid_.end() && count->second >= allowed;
          count = per_uid_.find(peer.uid)) {

@@ -18,8 +18,8 @@
 #include "common/log.hh"
 #include "common/result.hh"
 #include "common/scheduler.hh"
+#include "common/service/peer.hh"
 #include "common/unique_fd.hh"
-#include "token-agent/peer.hh"
 #include "token-agent/session.hh"
 
 namespace postbearer::agent {
@@ -34,7 +34,7 @@ public:
     };
 
     /// How many connections this peer may hold; asked at each accept, so a reload counts at once.
-    using Allowance = std::function<std::size_t(const Peer&)>;
+    using Allowance = std::function<std::size_t(const service::Peer&)>;
 
     /// Peers with an allowance of at most `allowance` are strangers; all of them together hold at
     /// most `total` connections, however many uids they have.
@@ -67,7 +67,7 @@ private:
     void accepted(Session::Socket socket);
     void accept_failed(Acceptor& acceptor, const boost::system::error_code& error);
     /// False: the peer has as many as it may, and none of them is idle.
-    [[nodiscard]] bool make_room_for(const Peer& peer);
+    [[nodiscard]] bool make_room_for(const service::Peer& peer);
     using Candidate = std::function<bool(const Session&)>;
     [[nodiscard]] bool close_longest_idle(const Candidate& candidate);
     [[nodiscard]] bool is_stranger(const Session& session) const;

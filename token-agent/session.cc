@@ -24,7 +24,7 @@ constexpr int kRequestsPerTurn = 16;
 
 }  // namespace
 
-Session::Session(Socket socket, Peer peer, const Clock& clock, const SessionLimits& limits,
+Session::Session(Socket socket, service::Peer peer, const Clock& clock, const SessionLimits& limits,
                  Handler handler, Closed closed)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),

@@ -14,7 +14,7 @@
 
 #include "common/clock.hh"
 #include "common/secret.hh"
-#include "token-agent/peer.hh"
+#include "common/service/peer.hh"
 
 namespace postbearer::agent {
 
@@ -31,10 +31,10 @@ class Session : public std::enable_shared_from_this<Session> {
 public:
     using Socket = boost::asio::local::stream_protocol::socket;
     using Reply = std::function<void(Secret)>;
-    using Handler = std::function<void(const Peer&, std::string_view block, Reply)>;
+    using Handler = std::function<void(const service::Peer&, std::string_view block, Reply)>;
     using Closed = std::function<void(const Session&)>;
 
-    Session(Socket socket, Peer peer, const Clock& clock, const SessionLimits& limits,
+    Session(Socket socket, service::Peer peer, const Clock& clock, const SessionLimits& limits,
             Handler handler, Closed closed);
 
     void start();
@@ -42,7 +42,7 @@ public:
     /// Called by the server's sweep; closes the session if its time is over.
     void check_deadline(BootTime now);
 
-    [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
+    [[nodiscard]] const service::Peer& peer() const noexcept { return peer_; }
     [[nodiscard]] BootTime last_active() const noexcept { return since_; }
     [[nodiscard]] bool is_idle() const noexcept { return state_ == State::Idle; }
     /// A request is with the handler.
@@ -62,7 +62,7 @@ private:
     void refuse_and_close(std::string_view why);
 
     Socket socket_;
-    Peer peer_;
+    service::Peer peer_;
     const Clock& clock_;
     const SessionLimits& limits_;
     Handler handler_;

@@ -43,7 +43,7 @@ SocketPaths load_socket_paths(const std::string& config_path) {
     Loading loading{problems, host, config, true, {}, {}, {}, {}};
     read_agent(section, loading);
     SocketPaths paths;
-    for (const SocketSetting& socket : config.sockets) {
+    for (const service::SocketSetting& socket : config.sockets) {
         paths.agent.push_back(socket.path);
     }
     paths.admin = config.admin_socket.path;

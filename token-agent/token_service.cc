@@ -25,7 +25,7 @@ AgentFailure make_failure(FailureClass failure_class, FailureCode code, std::str
     return AgentFailure{failure_class, code, std::move(message), std::nullopt, {}};
 }
 
-LogLine peer_line(LogLevel level, std::string_view event, const Peer& peer,
+LogLine peer_line(LogLevel level, std::string_view event, const service::Peer& peer,
                   std::string_view account, Resource resource) {
     LogLine line(level, event);
     line.add("uid", static_cast<std::int64_t>(peer.uid));
@@ -49,7 +49,7 @@ TokenService::TokenService(TokenKeeper& keeper, const Clock& clock, Log& log,
     stranger_refusals_.lines = kStrangerRefusalsPerInterval;
 }
 
-void TokenService::handle(const Peer& peer, std::string_view block, Reply reply) {
+void TokenService::handle(const service::Peer& peer, std::string_view block, Reply reply) {
     auto request = protocol::decode_request(block);
     if (!request) {
         ++counters_.malformed;
@@ -66,7 +66,8 @@ void TokenService::handle(const Peer& peer, std::string_view block, Reply reply)
     }
 }
 
-tl::expected<const AccountRule*, AgentFailure> TokenService::find_rule(const Peer& peer, Verb verb,
+tl::expected<const AccountRule*, AgentFailure> TokenService::find_rule(const service::Peer& peer,
+                                                                       Verb verb,
                                                                        const std::string& account,
                                                                        Resource resource) {
     // Access comes first: who may not ask learns nothing about which accounts exist.
@@ -88,7 +89,7 @@ tl::expected<const AccountRule*, AgentFailure> TokenService::find_rule(const Pee
     return rule;
 }
 
-void TokenService::handle_token(const Peer& peer, const protocol::TokenRequest& request,
+void TokenService::handle_token(const service::Peer& peer, const protocol::TokenRequest& request,
                                 Reply reply) {
     const auto rule = find_rule(peer, Verb::Token, request.account, request.resource);
     if (!rule) {
@@ -129,8 +130,9 @@ void TokenService::handle_token(const Peer& peer, const protocol::TokenRequest& 
     });
 }
 
-void TokenService::hand_out(const Peer& peer, const std::string& account, Resource resource,
-                            const std::string& user, const HandOut& out, const Reply& reply) {
+void TokenService::hand_out(const service::Peer& peer, const std::string& account,
+                            Resource resource, const std::string& user, const HandOut& out,
+                            const Reply& reply) {
     ++counters_.handed_out;
     LogLine line = peer_line(LogLevel::Info, "token_handed_out", peer, account, resource);
     line.add("fingerprint", out.token->fingerprint);
@@ -140,8 +142,8 @@ void TokenService::hand_out(const Peer& peer, const std::string& account, Resour
                                           out.token->fingerprint, out.token->token_type}));
 }
 
-void TokenService::handle_rejected(const Peer& peer, const protocol::RejectedReport& report,
-                                   Reply& reply) {
+void TokenService::handle_rejected(const service::Peer& peer,
+                                   const protocol::RejectedReport& report, Reply& reply) {
     const auto rule = find_rule(peer, Verb::Rejected, report.account, report.resource);
     if (!rule) {
         answer_failure(peer, report.account, report.resource, rule.error(), reply);
@@ -159,8 +161,9 @@ void TokenService::handle_rejected(const Peer& peer, const protocol::RejectedRep
     reply(encode(action));
 }
 
-void TokenService::answer_failure(const Peer& peer, const std::string& account, Resource resource,
-                                  const AgentFailure& failure, const Reply& reply) {
+void TokenService::answer_failure(const service::Peer& peer, const std::string& account,
+                                  Resource resource, const AgentFailure& failure,
+                                  const Reply& reply) {
     const bool denied = failure.failure_class == FailureClass::Denied;
     ++(denied ? counters_.denied : counters_.failed);
     log_refusal(peer, account, resource, failure);
@@ -186,8 +189,8 @@ bool TokenService::spend(Budget& budget) {
     return true;
 }
 
-void TokenService::log_refusal(const Peer& peer, const std::string& account, Resource resource,
-                               const AgentFailure& failure) {
+void TokenService::log_refusal(const service::Peer& peer, const std::string& account,
+                               Resource resource, const AgentFailure& failure) {
     const bool known = policy_->access.knows_uid(peer.uid, peer.groups);
     if (!spend(known ? known_refusals_ : stranger_refusals_)) {
         return;

@@ -12,7 +12,7 @@
 #include "common/agent_messages.hh"
 #include "common/clock.hh"
 #include "common/log.hh"
-#include "token-agent/peer.hh"
+#include "common/service/peer.hh"
 #include "token-agent/policy.hh"
 #include "token-agent/token_keeper.hh"
 
@@ -27,7 +27,7 @@ public:
                  std::shared_ptr<const Policy> policy);
 
     /// `block` need not outlive the call.
-    void handle(const Peer& peer, std::string_view block, Reply reply);
+    void handle(const service::Peer& peer, std::string_view block, Reply reply);
 
     void reload(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
     [[nodiscard]] const Policy& policy() const noexcept { return *policy_; }
@@ -41,15 +41,17 @@ public:
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
 private:
-    void handle_token(const Peer& peer, const protocol::TokenRequest& request, Reply reply);
-    void hand_out(const Peer& peer, const std::string& account, Resource resource,
+    void handle_token(const service::Peer& peer, const protocol::TokenRequest& request,
+                      Reply reply);
+    void hand_out(const service::Peer& peer, const std::string& account, Resource resource,
                   const std::string& user, const HandOut& out, const Reply& reply);
-    void handle_rejected(const Peer& peer, const protocol::RejectedReport& report, Reply& reply);
+    void handle_rejected(const service::Peer& peer, const protocol::RejectedReport& report,
+                         Reply& reply);
     [[nodiscard]] tl::expected<const AccountRule*, protocol::AgentFailure> find_rule(
-        const Peer& peer, Verb verb, const std::string& account, Resource resource);
-    void answer_failure(const Peer& peer, const std::string& account, Resource resource,
+        const service::Peer& peer, Verb verb, const std::string& account, Resource resource);
+    void answer_failure(const service::Peer& peer, const std::string& account, Resource resource,
                         const protocol::AgentFailure& failure, const Reply& reply);
-    void log_refusal(const Peer& peer, const std::string& account, Resource resource,
+    void log_refusal(const service::Peer& peer, const std::string& account, Resource resource,
                      const protocol::AgentFailure& failure);
 
     TokenKeeper& keeper_;

@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(a_second_agent_gives_way) {
     const Finished second = run_agent({"--config", first.configuration().string()});
     BOOST_TEST(second.status.code == 78);
     BOOST_TEST(second.error.find("socket " + first.socket().string() +
-                                 ": another agent is listening there; stop it or set another "
+                                 ": another process is listening there; stop it or set another "
                                  "path") != std::string::npos,
                second.error);
     BOOST_TEST(ask_once(first.socket(), kPing).starts_with("status=ok"));

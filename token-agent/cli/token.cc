@@ -13,7 +13,7 @@
 #include "common/agent_client.hh"
 #include "common/agent_messages.hh"
 #include "token-agent/cli/command.hh"
-#include "token-agent/privileges.hh"
+#include "common/service/privileges.hh"
 #include "token-agent/socket_paths.hh"
 
 namespace postbearer::cli {
@@ -100,7 +100,7 @@ int run_token(const Options& options) {
     if (options.test) {
         return test_token(options);
     }
-    agent::forbid_dumps();
+    service::forbid_dumps();
     protocol::TokenRequest request;
     request.account = options.arguments.front();
     request.resource = *resource;

@@ -67,13 +67,13 @@ struct AdminRoom : KeeperRoom {
                       policy);
     }
 
-    static Peer peer(uid_t uid, std::vector<gid_t> groups = {}) {
-        Peer result;
+    static service::Peer peer(uid_t uid, std::vector<gid_t> groups = {}) {
+        service::Peer result;
         result.uid = uid;
         result.groups = std::move(groups);
         return result;
     }
-    std::string ask(const std::string& block, const Peer& who = peer(0)) {
+    std::string ask(const std::string& block, const service::Peer& who = peer(0)) {
         auto kept = std::make_shared<std::vector<std::string>>();
         admin->handle(who, block,
                       [kept](const Secret& answer) { kept->emplace_back(answer.reveal()); });

@@ -104,8 +104,9 @@ BOOST_AUTO_TEST_CASE(a_live_one_is_not) {
     const UniqueFd other = bound_socket("agent.sock", SOCK_STREAM);
     BOOST_REQUIRE(::listen(other.get(), 1) == 0);
     add("agent.sock");
-    const std::string sentence = "socket " + path("agent.sock") +
-                                 ": another agent is listening there; stop it or set another path";
+    const std::string sentence =
+        "socket " + path("agent.sock") +
+        ": another process is listening there; stop it or set another path";
     BOOST_TEST(bind() == sentence);
     const TestClient first(path("agent.sock"));
     BOOST_TEST(bind() == sentence);  // its queue is full by now: still alive

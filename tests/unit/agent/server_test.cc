@@ -24,8 +24,8 @@ struct ServerRoom : LoopRoom {
         server.emplace(
             Server::Services{loop, time, time, log},
             SessionLimits{protocol::kMaxRequestBytes, 2s, 300s, 10s},
-            [this](const Peer&) { return allowance; },
-            [this](const Peer&, std::string_view block, Session::Reply reply) {
+            [this](const service::Peer&) { return allowance; },
+            [this](const service::Peer&, std::string_view block, Session::Reply reply) {
                 if (block == "wait=1\n\n") {
                     held.push_back(std::move(reply));
                 } else {

@@ -26,12 +26,12 @@ struct SessionRoom : LoopRoom {
             test::fail_errno("socketpair");
         }
         client = TestClient(UniqueFd(ends[0]));
-        Peer peer;
+        service::Peer peer;
         peer.uid = 4711;
         session = std::make_shared<Session>(
             Session::Socket(loop, boost::asio::local::stream_protocol(), ends[1]), peer, time,
             limits,
-            [this](const Peer& who, std::string_view block, Session::Reply reply) {
+            [this](const service::Peer& who, std::string_view block, Session::Reply reply) {
                 BOOST_TEST(who.uid == 4711U);
                 requests.emplace_back(block);
                 if (hold) {
@@ -304,8 +304,11 @@ BOOST_FIXTURE_TEST_CASE(a_handler_that_throws_costs_its_connection_only, Session
     TestClient caller{UniqueFd(ends[0])};
     int ended = 0;
     const auto victim = std::make_shared<Session>(
-        Session::Socket(loop, boost::asio::local::stream_protocol(), ends[1]), Peer(), time, limits,
-        [](const Peer&, std::string_view, const Session::Reply&) { throw std::bad_alloc(); },
+        Session::Socket(loop, boost::asio::local::stream_protocol(), ends[1]), service::Peer(),
+        time, limits,
+        [](const service::Peer&, std::string_view, const Session::Reply&) {
+            throw std::bad_alloc();
+        },
         [&](const Session&) { ++ended; });
     victim->start();
     (void)caller.send("n=1\n\n");
@@ -330,8 +333,9 @@ BOOST_FIXTURE_TEST_CASE(close_from_inside_the_handler_is_safe, SessionRoom) {
     TestClient caller{UniqueFd(ends[0])};
     int ended = 0;
     victim = std::make_shared<Session>(
-        Session::Socket(loop, boost::asio::local::stream_protocol(), ends[1]), Peer(), time, limits,
-        [&](const Peer&, std::string_view, const Session::Reply& reply) {
+        Session::Socket(loop, boost::asio::local::stream_protocol(), ends[1]), service::Peer(),
+        time, limits,
+        [&](const service::Peer&, std::string_view, const Session::Reply& reply) {
             victim->close();
             reply(Secret("too late\n\n"));
         },

@@ -49,14 +49,14 @@ std::shared_ptr<const Policy> policy() {
 struct ServiceRoom : KeeperRoom {
     ServiceRoom() : KeeperRoom(*policy()->config) {}
 
-    static Peer peer(uid_t uid, std::vector<gid_t> groups = {}) {
-        Peer result;
+    static service::Peer peer(uid_t uid, std::vector<gid_t> groups = {}) {
+        service::Peer result;
         result.pid = 4711;
         result.uid = uid;
         result.groups = std::move(groups);
         return result;
     }
-    std::string ask(const std::string& block, const Peer& who = peer(kPostfix)) {
+    std::string ask(const std::string& block, const service::Peer& who = peer(kPostfix)) {
         auto answers = std::make_shared<std::vector<std::string>>();
         service.handle(who, block,
                        [answers](const Secret& answer) { answers->emplace_back(answer.reveal()); });
@@ -64,7 +64,7 @@ struct ServiceRoom : KeeperRoom {
         return answers->empty() ? "later" : answers->front();
     }
     std::string ask_token(const std::string& account, const std::string& more = "",
-                          const Peer& who = peer(kPostfix)) {
+                          const service::Peer& who = peer(kPostfix)) {
         return ask("request=token\naccount=" + account + "\nresource=smtp\n" + more + "\n", who);
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token-agent/loop_scheduler.hh"
+#include "common/service/loop_scheduler.hh"
 
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <string>
 
-namespace postbearer::agent {
+namespace postbearer::service {
 
 using boost::system::error_code;
 
@@ -88,4 +88,4 @@ void LoopScheduler::run_due() {
     arm();
 }
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::service

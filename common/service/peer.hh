@@ -7,7 +7,7 @@
 
 #include "common/result.hh"
 
-namespace postbearer::agent {
+namespace postbearer::service {
 
 /// Who is at the other end of a Unix socket, by the kernel's word alone.
 struct Peer {
@@ -19,4 +19,4 @@ struct Peer {
 /// SO_PEERCRED and SO_PEERGROUPS: the credentials at the time of connect(2).
 [[nodiscard]] Result<Peer> peer_of(int socket);
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::service

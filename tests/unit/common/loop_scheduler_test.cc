@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token-agent/loop_scheduler.hh"
+#include "common/service/loop_scheduler.hh"
 
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
@@ -10,7 +10,7 @@
 namespace {
 
 using namespace postbearer;
-using namespace postbearer::agent;
+using namespace postbearer::service;
 using namespace std::chrono_literals;
 
 struct SchedulerRoom {

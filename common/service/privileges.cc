@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token-agent/privileges.hh"
+#include "common/service/privileges.hh"
 
 #include <errno.h>
 #include <grp.h>
@@ -11,16 +11,16 @@
 #include <system_error>
 #include <vector>
 
-namespace postbearer::agent {
+namespace postbearer::service {
 
-Result<void> drop_privileges(const std::string& user) {
+Result<void> drop_privileges(const std::string& user, std::string_view section) {
     if (user.empty()) {
         return {};
     }
     std::vector<char> memory(64 * 1024);
     passwd entry{};
     passwd* found = nullptr;
-    const std::string prefix = "[agent] user = \"" + user + "\": ";
+    const std::string prefix = std::string(section) + " user = \"" + user + "\": ";
     if (::getpwnam_r(user.c_str(), &entry, memory.data(), memory.size(), &found) != 0 ||
         found == nullptr) {
         return failure(Errc::Config, prefix + "there is no such user");
@@ -33,7 +33,7 @@ Result<void> drop_privileges(const std::string& user) {
         ::setuid(entry.pw_uid) != 0) {
         return failure(Errc::Config, prefix + "cannot become that user: " +
                                          std::generic_category().message(errno) +
-                                         "; start the agent as root or leave `user` out");
+                                         "; start as root or leave `user` out");
     }
     return {};
 }
@@ -44,4 +44,4 @@ void forbid_dumps() noexcept {
     (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::service

@@ -11,7 +11,7 @@
 #include "common/result.hh"
 #include "common/scheduler.hh"
 
-namespace postbearer::agent {
+namespace postbearer::service {
 
 /// Scheduler on one timerfd of CLOCK_BOOTTIME (asio's own timers stop during suspend).
 class LoopScheduler final : public Scheduler {
@@ -38,4 +38,4 @@ private:
     BootTime armed_for_ = BootTime::max();
 };
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::service

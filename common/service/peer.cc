@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token-agent/peer.hh"
+#include "common/service/peer.hh"
 
 #include <errno.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace postbearer::agent {
+namespace postbearer::service {
 namespace {
 
 /// NGROUPS_MAX on Linux.
@@ -48,4 +48,4 @@ Result<Peer> peer_of(int socket) {
     return peer;
 }
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::service
