@@ -4,10 +4,11 @@
 #include <unordered_set>
 #include <utility>
 
+#include "common/config/values.hh"
 #include "token-agent/account_name.hh"
 #include "token-agent/account_table.hh"
+#include "token-agent/config_options.hh"
 #include "token-agent/config_sections.hh"
-#include "token-agent/config_values.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -139,7 +140,7 @@ private:
 }  // namespace
 
 void read_access(const Table& table, Loading& loading) {
-    check_keys(table, Section::Access, "[[access]]", loading);
+    config::check_keys(table, all_options(), Section::Access, "[[access]]");
     AccessRule rule;
     std::vector<Position> positions;
     rule.where = source_position(table.position(), loading);

@@ -3,8 +3,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/config/values.hh"
+#include "token-agent/config_options.hh"
 #include "token-agent/config_sections.hh"
-#include "token-agent/config_values.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -165,7 +166,7 @@ void warn_later_grants(Loading& loading) {
 }  // namespace
 
 void read_account(const Table& table, Loading& loading) {
-    check_keys(table, Section::Account, "[[account]]", loading);
+    config::check_keys(table, all_options(), Section::Account, "[[account]]");
     AccountRule rule;
     const auto match = required(table, "match");
     const auto pattern = match ? account_pattern(*match) : std::nullopt;

@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/config/values.hh"
+#include "token-agent/config_options.hh"
 #include "token-agent/config_sections.hh"
-#include "token-agent/config_values.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -11,50 +12,12 @@ namespace {
 using config::Table;
 using config::Value;
 
-constexpr std::size_t kMaxSocketPath = 107;  // sun_path without its final NUL
 constexpr mode_t kAdminMode = 0660;
-
-std::optional<std::string> socket_path(const Value& value) {
-    auto path = path_value(value);
-    if (path && path->size() > kMaxSocketPath) {
-        value.error("a socket's path has at most 107 bytes, this one " +
-                    std::to_string(path->size()));
-        return std::nullopt;
-    }
-    return path;
-}
-
-std::optional<mode_t> socket_mode(const Value& value) {
-    const auto text = value.as_string();
-    if (!text) {
-        return std::nullopt;
-    }
-    mode_t mode = 0;
-    const bool octal =
-        std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '7'; });
-    if (!octal || text->size() < 3 || text->size() > 4 ||
-        (text->size() == 4 && text->front() != '0')) {
-        value.error("expected an octal mode such as \"0660\"");
-        return std::nullopt;
-    }
-    for (const char c : *text) {
-        mode = mode * 8 + static_cast<mode_t>(c - '0');
-    }
-    return mode;
-}
-
-std::string known_group(const Value& value, const Loading& loading) {
-    auto name = line_value(value);
-    if (name && !loading.host.group_id(*name)) {
-        value.error("there is no group \"" + *name + "\" on this host");
-    }
-    return std::move(name).value_or("");
-}
 
 std::optional<service::SocketSetting> read_socket(const Value& value, const Loading& loading) {
     service::SocketSetting socket;
     if (value.kind() != config::Kind::Table) {
-        auto path = socket_path(value);
+        auto path = socket_path_value(value);
         if (!path) {
             return std::nullopt;
         }
@@ -65,17 +28,17 @@ std::optional<service::SocketSetting> read_socket(const Value& value, const Load
     const auto table = value.as_table();
     table->reject_unknown(kKeys, "sockets");
     if (const auto group = table->find("group")) {
-        socket.group = known_group(*group, loading);
+        socket.group = known_group(*group, loading.host);
     }
     if (const auto mode = table->find("mode")) {
-        socket.mode = socket_mode(*mode);
+        socket.mode = mode_value(*mode);
     }
     const auto path = table->find("path");
     if (!path) {
         table->error("a socket needs a path");
         return std::nullopt;
     }
-    auto text = socket_path(*path);
+    auto text = socket_path_value(*path);
     if (!text) {
         return std::nullopt;
     }
@@ -114,9 +77,9 @@ void read_socket_settings(const Table& table, Loading& loading) {
         read_sockets(*sockets, loading);
     }
     const auto group = table.find("socket_group");
-    const std::string group_name = group ? known_group(*group, loading) : std::string();
+    const std::string group_name = group ? known_group(*group, loading.host) : std::string();
     const auto mode = table.find("socket_mode");
-    const std::optional<mode_t> mode_bits = mode ? socket_mode(*mode) : std::nullopt;
+    const std::optional<mode_t> mode_bits = mode ? mode_value(*mode) : std::nullopt;
     for (service::SocketSetting& socket : out.sockets) {
         if (socket.group.empty()) {
             socket.group = group_name;
@@ -126,7 +89,7 @@ void read_socket_settings(const Table& table, Loading& loading) {
         }
     }
     if (const auto admin = table.find("admin_socket")) {
-        out.admin_socket.path = socket_path(*admin).value_or("");
+        out.admin_socket.path = socket_path_value(*admin).value_or("");
         for (const service::SocketSetting& socket : out.sockets) {
             if (socket.path == out.admin_socket.path) {
                 admin->error("is one of sockets too");
@@ -134,7 +97,7 @@ void read_socket_settings(const Table& table, Loading& loading) {
         }
     }
     if (const auto admin_group = table.find("admin_group")) {
-        out.admin_group = known_group(*admin_group, loading);
+        out.admin_group = known_group(*admin_group, loading.host);
         out.admin_socket.group = out.admin_group;
     }
 }
@@ -187,7 +150,7 @@ void read_agent(const std::optional<Table>& table, Loading& loading) {
     if (!table) {
         return;
     }
-    check_keys(*table, Section::Agent, "[agent]", loading);
+    config::check_keys(*table, all_options(), Section::Agent, "[agent]");
     check_unused(*table);
     read_socket_settings(*table, loading);
     read_limits(*table, out);

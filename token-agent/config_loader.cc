@@ -178,20 +178,6 @@ ConfigResult load(Gathered& gathered, const ConfigHost& host) {
 
 }  // namespace
 
-void check_keys(const Table& table, Section section, std::string_view where,
-                const Loading& loading) {
-    table.reject_unknown(option_names(section), where);
-    for (const Option& option : all_options()) {
-        if (option.section != section || option.support != Support::Refused) {
-            continue;
-        }
-        if (const auto value = table.find(option.name)) {
-            loading.problems.error(value->position(),
-                                   std::string(option.name) + " is not supported by this version");
-        }
-    }
-}
-
 SourcePosition source_position(Position at, const Loading& loading) {
     return {loading.problems.files()[at.file], at.line, at.column};
 }
@@ -218,6 +204,8 @@ ConfigResult load_config(const std::string& path, const ConfigHost& host) {
     return result;
 }
 
-ConfigResult load_config(const std::string& path) { return load_config(path, SystemHost()); }
+ConfigResult load_config(const std::string& path) {
+    return load_config(path, config::SystemHost());
+}
 
 }  // namespace postbearer::agent

@@ -10,10 +10,12 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "common/config/host.hh"
 #include "token-agent/config.hh"
-#include "token-agent/config_host.hh"
 
 namespace postbearer::agent {
+
+using config::ConfigHost;
 
 struct LoadedConfig {
     std::shared_ptr<const AgentConfig> config;

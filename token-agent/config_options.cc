@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/config_options.hh"
 
-#include <array>
-#include <vector>
-
 namespace postbearer::agent {
 namespace {
 
@@ -84,23 +81,12 @@ constexpr Option kOptions[] = {
     {Access, "verbs", "list of token, rejected", "[\"token\", \"rejected\"]", "which requests"},
 };
 
-constexpr std::size_t kSections = 5;
-
-std::array<std::vector<std::string_view>, kSections> names_by_section() {
-    std::array<std::vector<std::string_view>, kSections> out;
-    for (const Option& option : kOptions) {
-        out[static_cast<std::size_t>(option.section)].push_back(option.name);
-    }
-    return out;
-}
-
 }  // namespace
 
 std::span<const Option> all_options() noexcept { return kOptions; }
 
-std::span<const std::string_view> option_names(Section section) {
-    static const auto names = names_by_section();
-    return names[static_cast<std::size_t>(section)];
+std::vector<std::string_view> option_names(Section section) {
+    return config::names_in(all_options(), section);
 }
 
 }  // namespace postbearer::agent

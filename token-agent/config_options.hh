@@ -7,28 +7,19 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
+
+#include "common/config/options.hh"
 
 namespace postbearer::agent {
 
 enum class Section : std::uint8_t { Top, Agent, Provider, Account, Access };
 
-enum class Support : std::uint8_t {
-    Used,
-    Unused,  // checked and accepted, without effect yet
-    Refused  // it would change what happens, and this version cannot
-};
-
-struct Option {
-    Section section;
-    std::string_view name;
-    std::string_view type;
-    std::string_view default_value;  // as TOML; empty: none
-    std::string_view help;
-    Support support = Support::Used;
-};
+using Option = config::OptionOf<Section>;
+using config::Support;
 
 [[nodiscard]] std::span<const Option> all_options() noexcept;
 /// The keys of one section, for reject_unknown() and suggestions.
-[[nodiscard]] std::span<const std::string_view> option_names(Section section);
+[[nodiscard]] std::vector<std::string_view> option_names(Section section);
 
 }  // namespace postbearer::agent

@@ -11,12 +11,14 @@
 #include <string_view>
 #include <vector>
 
+#include "common/config/host.hh"
 #include "common/config/reader.hh"
 #include "token-agent/config.hh"
-#include "token-agent/config_host.hh"
 #include "token-agent/config_options.hh"
 
 namespace postbearer::agent {
+
+using config::ConfigHost;
 
 /// What is known of a provider only while loading, by its index.
 struct ProviderNotes {
@@ -54,10 +56,6 @@ void read_access(const config::Table& table, Loading& loading);
 /// access rules for accounts that no rule covers.
 void check_accounts(Loading& loading);
 void check_access(Loading& loading);
-
-/// Unknown keys and those that this version refuses.
-void check_keys(const config::Table& table, Section section, std::string_view where,
-                const Loading& loading);
 
 [[nodiscard]] SourcePosition source_position(config::Position at, const Loading& loading);
 

@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/config/values.hh"
+#include "token-agent/config_options.hh"
 #include "token-agent/config_sections.hh"
-#include "token-agent/config_values.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -133,8 +134,8 @@ void check_required(const Table& table, const ProviderConfig& provider, const st
 }
 
 void read_endpoints(const Table& table, ProviderConfig& provider, const Loading& loading) {
-    const PlainHttp plain =
-        loading.out.allow_http_loopback ? PlainHttp::Loopback : PlainHttp::Never;
+    const config::PlainHttp plain =
+        loading.out.allow_http_loopback ? config::PlainHttp::Loopback : config::PlainHttp::Never;
     if (const auto issuer = table.find("issuer")) {
         provider.issuer = endpoint_value(*issuer, plain).value_or("");
     }
@@ -209,7 +210,7 @@ void read_provider(const Value& entry, Position key, Loading& loading) {
     ProviderNotes notes;
     provider.name = std::string(entry.name());
     const std::string where = "[provider." + provider.name + "]";
-    check_keys(*table, Section::Provider, where, loading);
+    config::check_keys(*table, all_options(), Section::Provider, where);
     notes.at = table->position();
     provider.where = source_position(notes.at, loading);
     if (const auto type = table->find("type")) {

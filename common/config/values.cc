@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token-agent/config_values.hh"
+#include "common/config/values.hh"
 
 #include <algorithm>
 
-namespace postbearer::agent {
+namespace postbearer::config {
 namespace {
 
 constexpr std::size_t kMaxAccountBytes = 320;  // RFC 5321: 64 + "@" + 255
 constexpr std::size_t kMaxDomainBytes = 253;
+constexpr std::size_t kMaxSocketPath = 107;  // sun_path without its final NUL
 
 std::string quoted(std::string_view text) { return '"' + printable(text, 120) + '"'; }
 
@@ -123,7 +124,7 @@ bool is_loopback(std::string_view host) {
 
 }  // namespace
 
-std::optional<std::string> line_value(const config::Value& value) {
+std::optional<std::string> line_value(const Value& value) {
     const auto text = value.as_string();
     if (!text) {
         return std::nullopt;
@@ -139,7 +140,7 @@ std::optional<std::string> line_value(const config::Value& value) {
     return std::string(*text);
 }
 
-std::optional<std::string> path_value(const config::Value& value) {
+std::optional<std::string> path_value(const Value& value) {
     auto path = line_value(value);
     if (path && !path->starts_with('/')) {
         value.error("expected an absolute path, found " + quoted(*path));
@@ -148,7 +149,7 @@ std::optional<std::string> path_value(const config::Value& value) {
     return path;
 }
 
-std::optional<std::string> readable_path(const config::Value& value, const ConfigHost& host) {
+std::optional<std::string> readable_path(const Value& value, const ConfigHost& host) {
     auto path = path_value(value);
     if (!path) {
         return std::nullopt;
@@ -160,7 +161,7 @@ std::optional<std::string> readable_path(const config::Value& value, const Confi
     return path;
 }
 
-std::optional<std::string> account_pattern(const config::Value& value) {
+std::optional<std::string> account_pattern(const Value& value) {
     auto text = line_value(value);
     if (!text || *text == "*") {
         return text;
@@ -173,7 +174,7 @@ std::optional<std::string> account_pattern(const config::Value& value) {
     return pattern;
 }
 
-std::optional<std::string> endpoint_value(const config::Value& value, PlainHttp plain_http) {
+std::optional<std::string> endpoint_value(const Value& value, PlainHttp plain_http) {
     auto text = line_value(value);
     if (!text) {
         return std::nullopt;
@@ -202,7 +203,7 @@ std::optional<std::string> endpoint_value(const config::Value& value, PlainHttp 
     return text;
 }
 
-std::optional<std::string> proxy_value(const config::Value& value) {
+std::optional<std::string> proxy_value(const Value& value) {
     auto text = line_value(value);
     if (!text) {
         return std::nullopt;
@@ -220,4 +221,41 @@ std::optional<std::string> proxy_value(const config::Value& value) {
     return text;
 }
 
-}  // namespace postbearer::agent
+std::optional<std::string> socket_path_value(const Value& value) {
+    auto path = path_value(value);
+    if (path && path->size() > kMaxSocketPath) {
+        value.error("a socket's path has at most 107 bytes, this one " +
+                    std::to_string(path->size()));
+        return std::nullopt;
+    }
+    return path;
+}
+
+std::optional<mode_t> mode_value(const Value& value) {
+    const auto text = value.as_string();
+    if (!text) {
+        return std::nullopt;
+    }
+    mode_t mode = 0;
+    const bool octal =
+        std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '7'; });
+    if (!octal || text->size() < 3 || text->size() > 4 ||
+        (text->size() == 4 && text->front() != '0')) {
+        value.error("expected an octal mode such as \"0660\"");
+        return std::nullopt;
+    }
+    for (const char c : *text) {
+        mode = mode * 8 + static_cast<mode_t>(c - '0');
+    }
+    return mode;
+}
+
+std::string known_group(const Value& value, const ConfigHost& host) {
+    auto name = line_value(value);
+    if (name && !host.group_id(*name)) {
+        value.error("there is no group \"" + *name + "\" on this host");
+    }
+    return std::move(name).value_or("");
+}
+
+}  // namespace postbearer::config

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token-agent/config_host.hh"
+#include "common/config/host.hh"
 
 #include <errno.h>
 #include <grp.h>
@@ -9,7 +9,7 @@
 
 #include "common/config/text_file.hh"
 
-namespace postbearer::agent {
+namespace postbearer::config {
 namespace {
 
 constexpr std::size_t kFirstBuffer = 4 * 1024;
@@ -31,7 +31,7 @@ bool look_up(Lookup lookup, const std::string& name, Entry& entry) {
 
 }  // namespace
 
-Result<Secret> SystemHost::read_secret(const config::SecretReference& reference) const {
+Result<Secret> SystemHost::read_secret(const SecretReference& reference) const {
     return config::read_secret(reference);
 }
 
@@ -52,11 +52,11 @@ std::optional<gid_t> SystemHost::group_id(const std::string& name) const {
 }
 
 Result<void> SystemHost::can_read(const std::string& path) const {
-    const auto file = config::open_regular_file(path);
+    const auto file = open_regular_file(path);
     if (!file) {
         return tl::unexpected(file.error());
     }
     return {};
 }
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::config

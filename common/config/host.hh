@@ -12,13 +12,12 @@
 #include "common/result.hh"
 #include "common/secret.hh"
 
-namespace postbearer::agent {
+namespace postbearer::config {
 
 class ConfigHost {
 public:
     virtual ~ConfigHost() = default;
-    [[nodiscard]] virtual Result<Secret> read_secret(
-        const config::SecretReference& reference) const = 0;
+    [[nodiscard]] virtual Result<Secret> read_secret(const SecretReference& reference) const = 0;
     [[nodiscard]] virtual std::optional<uid_t> user_id(const std::string& name) const = 0;
     [[nodiscard]] virtual std::optional<gid_t> group_id(const std::string& name) const = 0;
     /// Error: Config, reading on after the path: "cannot be opened: Permission denied".
@@ -27,11 +26,10 @@ public:
 
 class SystemHost final : public ConfigHost {
 public:
-    [[nodiscard]] Result<Secret> read_secret(
-        const config::SecretReference& reference) const override;
+    [[nodiscard]] Result<Secret> read_secret(const SecretReference& reference) const override;
     [[nodiscard]] std::optional<uid_t> user_id(const std::string& name) const override;
     [[nodiscard]] std::optional<gid_t> group_id(const std::string& name) const override;
     [[nodiscard]] Result<void> can_read(const std::string& path) const override;
 };
 
-}  // namespace postbearer::agent
+}  // namespace postbearer::config

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Which way a message takes, and why. Pure: the milter front, the LMTP front and `explain` ask the
+// same function.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "milter/config.hh"
+#include "milter/envelope/header_facts.hh"
+
+namespace postbearer::milter {
+
+enum class Submission : std::uint8_t {
+    Smtp,   // an SMTP session; who submitted is in sasl_user and client
+    Local,  // sendmail(1)
+    Queue   // at the LMTP front without a routing header: transport_maps has chosen already
+};
+
+struct MessageContext {
+    Submission via = Submission::Smtp;
+    std::string mail_from;                // without brackets; empty: the null sender
+    std::vector<std::string> recipients;  // without brackets
+    std::vector<std::string> transports;  // {rcpt_mailer} of each, Smtp only; empty: not said
+    std::string sasl_user;
+    std::optional<IpAddress> client;
+    std::uint64_t size = 0;  // bytes of the whole message
+    HeaderFacts headers;
+};
+
+struct Decision {
+    Action action = Action::Relay;
+    std::string route;    // name; empty: none matched
+    std::string mailbox;  // Graph only, lower case
+    /// A stable word for the log ("strangers"), and the sentence that goes with it.
+    std::string reason;
+    std::string detail;
+    LmtpReply reply;  // of a Reject
+};
+
+[[nodiscard]] Decision decide(const MilterConfig& config, const MessageContext& message);
+
+/// What a Relay or Reject of Submission::Queue becomes at the LMTP front, which cannot relay.
+[[nodiscard]] LmtpReply queue_reply(const Decision& decision, const std::string& queue_id);
+
+/// Bytes that `size` bytes have in base64.
+[[nodiscard]] constexpr std::uint64_t base64_bytes(std::uint64_t size) noexcept {
+    return (size + 2) / 3 * 4;
+}
+
+}  // namespace postbearer::milter
