@@ -18,17 +18,22 @@ namespace postbearer::milter {
 
 /// One mailbox of an address list.
 struct ParsedAddress {
-    std::string key;        // address_key()
+    std::string key;        // address_key(), or lower case where that finds no addr-spec
     std::string addr_spec;  // as written, without comments and folding
     std::string_view text;  // the whole mailbox as written: display name, comments, folding
     bool in_group = false;
+    /// `text` may be passed on. False: the mailbox is certain, but another parser may find a
+    /// second one in its display name or comments, or the text is no plain UTF-8.
+    bool clean = false;
+    bool at_in_name = false;  // '@' in display name or comments, also within encoded words
 };
 
 struct AddressList {
     std::vector<ParsedAddress> addresses;
     bool has_group = false;
     /// Something was not RFC 5322 (obsolete syntax counts): the text must not be passed on as it
-    /// is, because another parser may find other addresses in it.
+    /// is, because another parser may find other addresses in it. Only a period or an '@' in the
+    /// display name before an angle address is no doubt; the latter is not `clean`.
     bool doubtful = false;
 };
 
