@@ -34,16 +34,16 @@ using AddressPatterns = std::vector<std::string>;
 struct MailboxRule {
     enum class Kind : std::uint8_t { Sender, From, Fixed, Map };
     Kind kind = Kind::Sender;
-    std::string address;                     // Fixed
-    std::shared_ptr<const MailboxMap> map;   // Map
+    std::string address;                    // Fixed
+    std::shared_ptr<const MailboxMap> map;  // Map
 };
 
 /// One [[route]]. A list that is empty asks nothing.
 struct Route {
     std::string name;
     Action action = Action::Graph;
-    AddressPatterns sender;     // MAIL FROM
-    AddressPatterns from;       // header From, every address of it
+    AddressPatterns sender;              // MAIL FROM
+    AddressPatterns from;                // header From, every address of it
     std::vector<std::string> sasl_user;  // lower case; exact, or `*`
     std::vector<Network> client;
     AddressPatterns recipient;  // judged for each recipient

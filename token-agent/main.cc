@@ -2,9 +2,7 @@
 
 // postbearer-agent(8): options, exit codes, and the outermost catch.
 
-#include <fcntl.h>
 #include <getopt.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -13,6 +11,7 @@
 
 #include "common/log.hh"
 #include "common/service/privileges.hh"
+#include "common/service/standard_descriptors.hh"
 #include "token-agent/config_loader.hh"
 #include "token-agent/daemon.hh"
 
@@ -98,21 +97,8 @@ int serve(const Options& options, LoadedConfig loaded) {
     return kStopped;
 }
 
-/// Started with 0, 1 or 2 closed, a later socket would take that number, and a client our log
-/// lines.
-void fill_standard_descriptors() {
-    int fd = 0;
-    do {
-        // NOLINTNEXTLINE(android-cloexec-open): they are for children too
-        fd = ::open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0) {
-        (void)::close(fd);
-    }
-}
-
 int run(int argc, char** argv) {
-    fill_standard_descriptors();
+    service::fill_standard_descriptors();
     Options options;
     const int done = parse_options(argc, argv, options);
     if (done >= 0) {

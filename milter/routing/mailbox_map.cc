@@ -88,13 +88,15 @@ MailboxMap MailboxMap::parse(std::string_view text, std::vector<Mistake>& mistak
             blank == std::string_view::npos ? std::string_view() : trimmed(line.substr(blank));
         const std::string key = normal_key(line.substr(0, blank));
         if (key.empty()) {
-            mistakes.push_back({number, "expected an address, @domain, sasl:USER or * before the "
-                                        "mailbox, found \"" +
-                                            printable(line.substr(0, blank), 80) + '"'});
+            mistakes.push_back({number,
+                                "expected an address, @domain, sasl:USER or * before the "
+                                "mailbox, found \"" +
+                                    printable(line.substr(0, blank), 80) + '"'});
         } else if (!is_mailbox_name(mailbox)) {
-            mistakes.push_back({number, "expected one mailbox (an address or an object id) after "
-                                        "the key, found \"" +
-                                            printable(mailbox, 80) + '"'});
+            mistakes.push_back({number,
+                                "expected one mailbox (an address or an object id) after "
+                                "the key, found \"" +
+                                    printable(mailbox, 80) + '"'});
         } else if (!map.mailboxes_.emplace(key, ascii_lower(mailbox)).second) {
             mistakes.push_back({number, "\"" + key + "\" stands here twice"});
         }

@@ -14,9 +14,9 @@ bool needs_submission(Action action) noexcept {
 }
 
 bool all_match(const AddressPatterns& patterns, const std::vector<std::string>& keys) {
-    return !keys.empty() &&
-           std::all_of(keys.begin(), keys.end(),
-                       [&](const std::string& key) { return matches(patterns, key); });
+    return !keys.empty() && std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
+        return matches(patterns, key);
+    });
 }
 
 }  // namespace

@@ -60,8 +60,7 @@ Decision Way::made(Action action, std::string reason, std::string detail) const 
     return decision;
 }
 
-Decision Way::reject(int code, std::string enhanced, std::string reason,
-                     std::string detail) const {
+Decision Way::reject(int code, std::string enhanced, std::string reason, std::string detail) const {
     Decision decision = made(Action::Reject, std::move(reason), std::move(detail));
     decision.reply = {code, std::move(enhanced), decision.detail};
     return decision;
@@ -74,8 +73,7 @@ Way::Verdict Way::check_allowed() const {
     if (!keys_.sender.empty() && !matches(route_.allow_from, keys_.sender)) {
         return reject(550, "5.7.1", "allow_from",
                       "MAIL FROM " + shown(message_.mail_from) +
-                          " may not be used here: it is not in allow_from of route " +
-                          route_.name);
+                          " may not be used here: it is not in allow_from of route " + route_.name);
     }
     for (const std::string& from : message_.headers.from) {
         if (!matches(route_.allow_from, from)) {
@@ -113,8 +111,8 @@ Way::Verdict Way::check_from() const {
 }
 
 std::string Way::mailbox_by_rule() const {
-    const std::string from = message_.headers.from.empty() ? keys_.sender
-                                                            : message_.headers.from.front();
+    const std::string from =
+        message_.headers.from.empty() ? keys_.sender : message_.headers.from.front();
     switch (route_.mailbox.kind) {
         case MailboxRule::Kind::Sender:
             return keys_.sender.empty() ? from : keys_.sender;
@@ -157,9 +155,7 @@ Way::Verdict Way::check_sender() const {
 }
 
 /// Whether Postfix would have handed every recipient to one of `transports`, as far as it says so.
-bool Way::leaves_this_host() const {
-    return !check_places().has_value();
-}
+bool Way::leaves_this_host() const { return !check_places().has_value(); }
 
 Way::Verdict Way::check_places() const {
     for (std::size_t i = 0; i < keys_.recipients.size(); ++i) {
@@ -179,11 +175,10 @@ Way::Verdict Way::check_places() const {
             i < message_.transports.size() ? message_.transports[i] : std::string();
         if (std::find(config_.transports.begin(), config_.transports.end(), transport) ==
             config_.transports.end()) {
-            return relay("transports", transport.empty()
-                                           ? "Postfix did not say which transport " + shown(key) +
-                                                 " takes ({rcpt_mailer})"
-                                           : shown(key) + " takes the transport " +
-                                                 printable(transport, 60));
+            return relay("transports", transport.empty() ? "Postfix did not say which transport " +
+                                                               shown(key) + " takes ({rcpt_mailer})"
+                                                         : shown(key) + " takes the transport " +
+                                                               printable(transport, 60));
         }
     }
     return std::nullopt;
@@ -241,8 +236,7 @@ Way::Verdict Way::check_size() const {
                    ? reject(552, "5.3.4", "large", std::move(detail))
                    : relay("large", std::move(detail));
     }
-    if (message_.via != Submission::Queue &&
-        message_.recipients.size() > policy_.max_recipients) {
+    if (message_.via != Submission::Queue && message_.recipients.size() > policy_.max_recipients) {
         return relay("max_recipients", std::to_string(message_.recipients.size()) +
                                            " recipients, Graph takes " +
                                            std::to_string(policy_.max_recipients));
@@ -291,7 +285,8 @@ Decision no_route(const MilterConfig& config, const MessageContext& message,
         MatchKeys trusted = keys;
         trusted.submitted = true;
         const auto routes = routes_of(config, message, trusted);
-        if (std::any_of(routes.begin(), routes.end(), [](const Route* r) { return r != nullptr; })) {
+        if (std::any_of(routes.begin(), routes.end(),
+                        [](const Route* r) { return r != nullptr; })) {
             decision.reason = "not_submitted";
             decision.detail =
                 "neither authenticated, nor from sendmail(1) or one of trusted_clients";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// postbearer refresh, reload and check-config.
+// postbearer refresh, reload and check-config; the last two for both daemons.
 
 #include <cstdio>
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "token-agent/admin_json.hh"
 #include "token-agent/cli/command.hh"
+#include "token-agent/cli/milter.hh"
 #include "token-agent/config_loader.hh"
 
 namespace postbearer::cli {
@@ -31,6 +32,56 @@ Json::Value lines_json(const std::vector<std::string>& lines) {
         json.append(line);
     }
     return json;
+}
+
+int reload_agent(const Options& options) {
+    const auto json = call_admin(options, "reload", Json::Value(Json::objectValue));
+    if (!json) {
+        return fail("reload", json.error().context);
+    }
+    const bool good = (*json)["ok"].asBool();
+    if (options.json) {
+        print_json(*json);
+        return good ? kDone : kBadConfig;
+    }
+    for (const Json::Value& line : (*json)["errors"]) {
+        (void)std::fprintf(stderr, "%s\n", line.asCString());
+    }
+    for (const Json::Value& line : (*json)["warnings"]) {
+        (void)std::fprintf(stderr, "warning: %s\n", line.asCString());
+    }
+    if (!good) {
+        return fail("reload", "the old configuration stays in force", kBadConfig);
+    }
+    (void)std::puts("reloaded");
+    return kDone;
+}
+
+int check_agent(const Options& options) {
+    const agent::ConfigResult loaded = agent::load_config(options.config);
+    const std::vector<std::string> none;
+    const std::vector<std::string>& errors = loaded ? none : loaded.error();
+    const std::vector<std::string>& warnings = loaded ? loaded->warnings : none;
+    if (options.json) {
+        Json::Value json = agent::document("check_config");
+        json["ok"] = loaded.has_value();
+        json["errors"] = lines_json(errors);
+        json["warnings"] = lines_json(warnings);
+        print_json(json);
+        return loaded ? kDone : kBadConfig;
+    }
+    for (const std::string& line : errors) {
+        (void)std::fprintf(stderr, "%s\n", line.c_str());
+    }
+    for (const std::string& line : warnings) {
+        (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
+    }
+    if (!loaded) {
+        return kBadConfig;
+    }
+    (void)std::printf("%s: good; %zu accounts, %zu providers\n", options.config.c_str(),
+                      loaded->config->accounts.size(), loaded->config->providers.size());
+    return kDone;
 }
 
 }  // namespace
@@ -70,53 +121,15 @@ int run_refresh(const Options& options) {
 }
 
 int run_reload(const Options& options) {
-    const auto json = call_admin(options, "reload", Json::Value(Json::objectValue));
-    if (!json) {
-        return fail("reload", json.error().context);
-    }
-    const bool good = (*json)["ok"].asBool();
-    if (options.json) {
-        print_json(*json);
-        return good ? kDone : kBadConfig;
-    }
-    for (const Json::Value& line : (*json)["errors"]) {
-        (void)std::fprintf(stderr, "%s\n", line.asCString());
-    }
-    for (const Json::Value& line : (*json)["warnings"]) {
-        (void)std::fprintf(stderr, "warning: %s\n", line.asCString());
-    }
-    if (!good) {
-        return fail("reload", "the old configuration stays in force", kBadConfig);
-    }
-    (void)std::puts("reloaded");
-    return kDone;
+    const int agent = reload_agent(options);
+    const int milter = options.json ? kDone : run_milter(options, "--reload").value_or(kDone);
+    return agent != kDone ? agent : milter;
 }
 
 int run_check_config(const Options& options) {
-    const agent::ConfigResult loaded = agent::load_config(options.config);
-    const std::vector<std::string> none;
-    const std::vector<std::string>& errors = loaded ? none : loaded.error();
-    const std::vector<std::string>& warnings = loaded ? loaded->warnings : none;
-    if (options.json) {
-        Json::Value json = agent::document("check_config");
-        json["ok"] = loaded.has_value();
-        json["errors"] = lines_json(errors);
-        json["warnings"] = lines_json(warnings);
-        print_json(json);
-        return loaded ? kDone : kBadConfig;
-    }
-    for (const std::string& line : errors) {
-        (void)std::fprintf(stderr, "%s\n", line.c_str());
-    }
-    for (const std::string& line : warnings) {
-        (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
-    }
-    if (!loaded) {
-        return kBadConfig;
-    }
-    (void)std::printf("%s: good; %zu accounts, %zu providers\n", options.config.c_str(),
-                      loaded->config->accounts.size(), loaded->config->providers.size());
-    return kDone;
+    const int agent = check_agent(options);
+    const int milter = options.json ? kDone : run_milter(options, "--check-config").value_or(kDone);
+    return agent != kDone ? agent : milter;
 }
 
 }  // namespace postbearer::cli

@@ -12,6 +12,7 @@
 #include "common/config/duration.hh"
 #include "common/text.hh"
 #include "token-agent/cli/command.hh"
+#include "token-agent/cli/milter.hh"
 
 namespace postbearer::cli {
 namespace {
@@ -28,10 +29,17 @@ constexpr Verb kVerbs[] = {
      "postbearer token relay@contoso.com --test", 1, 1, run_token},
     {"refresh", "ACCOUNT | --all [--provider P] [--expiring-within 7d] [--dry-run] [--json]",
      "gets new tokens now", "postbearer refresh --all --expiring-within 30m", 0, 1, run_refresh},
-    {"reload", "[--json]", "makes the agent read its configuration again", "postbearer reload", 0,
-     0, run_reload},
-    {"check-config", "[--json]", "says what is wrong with the configuration",
+    {"reload", "[--json]", "makes agent and milter read their configuration again",
+     "postbearer reload", 0, 0, run_reload},
+    {"check-config", "[--json]", "says what is wrong with agent.toml and milter.toml",
      "postbearer check-config --config /etc/postbearer/agent.toml", 0, 0, run_check_config},
+    {"explain",
+     "--from F --rcpt R... [--sasl-user U] [--client IP] [--transport T] [--queue] [--json] [FILE]",
+     "what the milter would do with a message, and why; nothing is sent",
+     "postbearer explain --from alice@contoso.com --rcpt bob@example.net mail.eml", 0, 1, nullptr},
+    {"send-test", "FROM --to TO... --via graph [--json]",
+     "one real message through the running milter, and what became of it",
+     "postbearer send-test alice@contoso.com --to bob@example.net --via graph", 1, 1, nullptr},
 };
 
 void print_usage(std::FILE* out) {
@@ -126,6 +134,13 @@ bool parse_options(int argc, char** argv, Options& options) {
     return true;
 }
 
+/// Verbs without a function of their own are the milter's; it reads their options.
+int pass_on(const Verb& verb, int argc, char** argv) {
+    std::vector<std::string> words{"--" + std::string(verb.name)};
+    words.insert(words.end(), argv, argv + argc);
+    return become_milter(verb.name, words);
+}
+
 int unknown_verb(std::string_view name) {
     std::string text = "unknown verb '" + printable(name, 40) + "'";
     std::vector<std::string_view> names;
@@ -154,6 +169,16 @@ int run(int argc, char** argv) {
     const Verb* verb = find_verb(argv[1]);
     if (verb == nullptr) {
         return unknown_verb(argv[1]);
+    }
+    if (verb->run == nullptr) {
+        const bool help = std::any_of(argv + 2, argv + argc, [](std::string_view word) {
+            return word == "--help" || word == "-h";
+        });
+        if (help) {
+            print_verb_usage(*verb, stdout);
+            return kDone;
+        }
+        return pass_on(*verb, argc - 2, argv + 2);
     }
     if (!parse_options(argc - 1, argv + 1, options)) {
         print_verb_usage(*verb, stderr);

@@ -12,8 +12,8 @@
 
 #include "common/agent_client.hh"
 #include "common/agent_messages.hh"
-#include "token-agent/cli/command.hh"
 #include "common/service/privileges.hh"
+#include "token-agent/cli/command.hh"
 #include "token-agent/socket_paths.hh"
 
 namespace postbearer::cli {
