@@ -36,6 +36,8 @@ Path Programs::plugin() { return named("POSTBEARER_PLUGIN", BUILT_PLUGIN); }
 
 Path Programs::agent() { return named("POSTBEARER_AGENT", BUILT_AGENT); }
 
+Path Programs::milter() { return named("POSTBEARER_MILTER", BUILT_MILTER); }
+
 Path Programs::cli() { return named("POSTBEARER_CLI", BUILT_CLI); }
 
 Path Programs::rehearsal() { return named("POSTBEARER_REHEARSAL", BUILT_REHEARSAL); }

@@ -6,11 +6,12 @@
 namespace postbearer::test {
 
 /// What is under test: what this build made, unless the environment names something else, such as
-/// an installed system, by POSTBEARER_PLUGIN (the .so), POSTBEARER_AGENT, POSTBEARER_CLI or
-/// POSTBEARER_REHEARSAL. Asking for one that does not exist fails the test.
+/// an installed system, by POSTBEARER_PLUGIN (the .so), POSTBEARER_AGENT, POSTBEARER_MILTER,
+/// POSTBEARER_CLI or POSTBEARER_REHEARSAL. Asking for one that does not exist fails the test.
 struct Programs {
     [[nodiscard]] static Path plugin();
     [[nodiscard]] static Path agent();
+    [[nodiscard]] static Path milter();
     [[nodiscard]] static Path cli();
     [[nodiscard]] static Path rehearsal();
 };
