@@ -108,6 +108,9 @@ void LmtpServer::accept_next(Acceptor& acceptor) {
         } catch (const std::exception& failed) {
             services_.log.write(
                 LogLine(LogLevel::Error, "lmtp_session_failed").add("error", failed.what()));
+        } catch (...) {
+            services_.log.write(
+                LogLine(LogLevel::Error, "lmtp_session_failed").add("error", "unknown exception"));
         }
     });
 }

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <system_error>
 
 namespace postbearer::milter {
 namespace {
@@ -16,8 +15,9 @@ constexpr std::size_t kGatherBytes = 64 * 1024;
 constexpr mode_t kOwnerOnly = 0600;
 
 Error spool_error(const char* what, const std::string& directory, int number) {
+    const char* const meaning = ::strerrordesc_np(number);
     return {Errc::Unavailable, std::string(what) + " spool directory " + directory + ": " +
-                                   std::generic_category().message(number)};
+                                   (meaning != nullptr ? meaning : std::to_string(number))};
 }
 
 }  // namespace
@@ -27,11 +27,15 @@ Result<UniqueFd> open_spool_file(const std::string& directory) {
     if (file.valid()) {
         return file;
     }
-    if (errno != EOPNOTSUPP && errno != EISDIR) {  // EISDIR: a kernel that does not know the flag
-        return tl::unexpected(spool_error("cannot make a file in", directory, errno));
+    if (errno == EOPNOTSUPP || errno == EISDIR) {  // EISDIR: a kernel that does not know the flag
+        return open_unlinked_file(directory);
     }
+    return tl::unexpected(spool_error("cannot make a file in", directory, errno));
+}
+
+Result<UniqueFd> open_unlinked_file(const std::string& directory) {
     std::string name = directory + "/message.XXXXXX";
-    file.reset(::mkostemp(name.data(), O_CLOEXEC));
+    UniqueFd file(::mkostemp(name.data(), O_CLOEXEC));
     if (!file.valid()) {
         return tl::unexpected(spool_error("cannot make a file in", directory, errno));
     }

@@ -18,6 +18,9 @@ using OpenSpoolFile = std::function<Result<UniqueFd>()>;
 /// that. Mode 0600. Error: Unavailable, naming directory and cause.
 [[nodiscard]] Result<UniqueFd> open_spool_file(const std::string& directory);
 
+/// The second way of open_spool_file().
+[[nodiscard]] Result<UniqueFd> open_unlinked_file(const std::string& directory);
+
 /// Gathers small pieces into writes of 64 KiB. The first failure is kept for finish(), and what
 /// comes after it is dropped, so that a reader can go on to the end of the message.
 class SpoolFile {

@@ -19,31 +19,30 @@ using namespace postbearer::milter;
 BOOST_AUTO_TEST_SUITE(spool_file_test)
 
 BOOST_AUTO_TEST_CASE(the_file_has_no_name_and_is_ours_alone) {
-    for (const std::string& directory : {std::string("/dev/shm"), std::string("/tmp")}) {
-        const auto file = open_spool_file(directory);
+    const test::TempDir dir("pb-spool");
+    for (auto* const open : {open_spool_file, open_unlinked_file}) {
+        const auto file = open(dir.path().string());
         BOOST_REQUIRE(file.has_value());
         struct stat status {};
         BOOST_REQUIRE(::fstat(file->get(), &status) == 0);
         BOOST_TEST(status.st_nlink == 0U);
         BOOST_TEST((status.st_mode & 0777U) == 0600U);
         BOOST_TEST((::fcntl(file->get(), F_GETFD) & FD_CLOEXEC) != 0);
+        BOOST_TEST((::fcntl(file->get(), F_GETFL) & O_ACCMODE) == O_RDWR);
+        BOOST_TEST(std::filesystem::is_empty(dir.path()));
     }
 }
 
-BOOST_AUTO_TEST_CASE(nothing_appears_in_the_directory) {
-    const test::TempDir dir("pb-spool");
-    const auto file = open_spool_file(dir.path().string());
-    BOOST_REQUIRE(file.has_value());
-    BOOST_TEST(std::filesystem::is_empty(dir.path()));
-}
-
 BOOST_AUTO_TEST_CASE(a_missing_directory_is_named) {
-    const auto file = open_spool_file("/nonexistent/spool");
-    BOOST_REQUIRE(!file.has_value());
-    BOOST_TEST((file.error().code == Errc::Unavailable));
-    BOOST_TEST(file.error().context ==
-               "cannot make a file in spool directory /nonexistent/spool: No such file or "
-               "directory");
+    for (auto* const open : {open_spool_file, open_unlinked_file}) {
+        const auto file = open("/nonexistent/spool");
+        BOOST_REQUIRE(!file.has_value());
+        BOOST_TEST((file.error().code == Errc::Unavailable));
+        BOOST_TEST(file.error().context ==
+                   "cannot make a file in spool directory /nonexistent/spool: No such file or "
+                   "directory");
+    }
+    BOOST_TEST(!open_spool_file("/proc").has_value());  // has no nameless files, nor takes others
 }
 
 BOOST_AUTO_TEST_CASE(pieces_of_every_size_arrive_in_order) {
