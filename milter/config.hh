@@ -75,7 +75,7 @@ struct Endpoint {
 struct MilterConfig {
     Endpoint listen;
     Endpoint lmtp;
-    std::vector<std::string> agent;
+    std::string agent;      // path of its socket
     std::string state_dir;  // of `journal`
     std::string spool_dir;
     std::string user;

@@ -12,8 +12,8 @@
 #include <csignal>
 #include <utility>
 
+#include "common/http/url.hh"
 #include "common/service/privileges.hh"
-#include "milter/graph/graph_sender.hh"
 #include "milter/state_dir.hh"
 
 namespace postbearer::milter {
@@ -31,7 +31,7 @@ constexpr mode_t kGroupOnly = 0660;
 constexpr std::chrono::seconds kDrain = 45s;
 /// lmtp(8) processes (maxproc 200 in our snippet), and some room.
 constexpr std::size_t kMaxSessions = 250;
-constexpr http::CurlHttp::Limits kConnections{128, 256};
+constexpr http::ConnectionLimits kConnections{128, 256};
 
 /// Who the mode of the LMTP socket lets in, asked again of the kernel: a descriptor may have been
 /// passed on, or a directory opened up.
@@ -193,10 +193,10 @@ Result<void> Daemon::open_services() {
         return tl::unexpected(std::move(http.error()));
     }
     http_ = std::move(*http);
-    tokens_ = std::make_unique<AgentTokens>(loop_, scheduler_, clock_, config->agent,
-                                            config->sending->endpoint);
-    sender_ = std::make_unique<GraphClient>(
-        GraphClient::Services{*http_, *tokens_, clock_, scheduler_, log_}, config->sending);
+    tokens_ = std::make_unique<AgentTokens>(
+        loop_, config->agent, http::host_of(config->sending->endpoint), clock_, scheduler_);
+    sender_ =
+        std::make_unique<GraphClient>(*http_, *tokens_, clock_, scheduler_, log_, config->sending);
     ledger_ = std::make_unique<MemoryLedger>(clock_);
     delivery_ = std::make_unique<GraphDelivery>(
         GraphDelivery::Services{config_, *key_, *sender_, *ledger_, clock_, log_, kMaxSessions});
@@ -291,7 +291,7 @@ bool Daemon::reload() {
                             "running daemon stay as they are; restart it"));
     }
     config_.set(fresh);
-    static_cast<GraphClient&>(*sender_).reload(fresh->sending);
+    sender_->reload(fresh->sending);
     log_.write(LogLine(LogLevel::Notice, "reloaded")
                    .add("routes", static_cast<std::int64_t>(fresh->routes.size())));
     return true;

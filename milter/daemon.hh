@@ -18,6 +18,7 @@
 #include "milter/delivery/graph_delivery.hh"
 #include "milter/front/callbacks.hh"
 #include "milter/graph/agent_tokens.hh"
+#include "milter/graph/graph_client.hh"
 #include "milter/lmtp/lmtp_server.hh"
 #include "milter/shared.hh"
 
@@ -65,7 +66,7 @@ private:
     service::LoopScheduler scheduler_{loop_};
     std::unique_ptr<http::CurlHttp> http_;
     std::unique_ptr<TokenAsker> tokens_;
-    std::unique_ptr<GraphSender> sender_;
+    std::unique_ptr<GraphClient> sender_;
     std::unique_ptr<MemoryLedger> ledger_;
     std::unique_ptr<GraphDelivery> delivery_;
     std::unique_ptr<LmtpServer> lmtp_;

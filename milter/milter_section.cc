@@ -106,22 +106,6 @@ void read_sockets(const Table& table, Loading& loading) {
     }
 }
 
-void read_agent_paths(const Value& value, MilterConfig& out) {
-    std::vector<Value> paths{value};
-    if (value.kind() == config::Kind::List) {
-        paths = value.as_list().value_or(std::vector<Value>());
-    }
-    out.agent.clear();
-    for (const Value& each : paths) {
-        if (auto path = config::socket_path_value(each)) {
-            out.agent.push_back(std::move(*path));
-        }
-    }
-    if (paths.empty()) {
-        value.error("needs one path at least");
-    }
-}
-
 void read_domains(const Value& value, std::vector<std::string>& out) {
     for (const Value& each : value.as_string_list().value_or(std::vector<Value>())) {
         const std::string domain = ascii_lower(*each.as_string());
@@ -168,7 +152,7 @@ void read_milter(const std::optional<Table>& section, Loading& loading) {
     MilterConfig& out = loading.out;
     out.listen.socket.path = POSTBEARER_QUEUE_DIR "/run/postbearer/milter.sock";
     out.lmtp.socket.path = POSTBEARER_QUEUE_DIR "/run/postbearer/graph.sock";
-    out.agent = {POSTBEARER_RUN_DIR "/agent.sock"};
+    out.agent = POSTBEARER_RUN_DIR "/agent.sock";
     out.state_dir = POSTBEARER_STATE_DIR;
     if (!section) {
         return;
@@ -177,7 +161,7 @@ void read_milter(const std::optional<Table>& section, Loading& loading) {
     config::check_keys(table, all_options(), Section::Milter, "[milter]");
     read_sockets(table, loading);
     if (const auto agent = table.find("agent")) {
-        read_agent_paths(*agent, out);
+        out.agent = config::socket_path_value(*agent).value_or(out.agent);
     }
     if (const auto journal = table.find("journal")) {
         if (const auto path = config::path_value(*journal)) {

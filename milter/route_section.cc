@@ -6,6 +6,7 @@
 #include "common/text.hh"
 #include "milter/config_options.hh"
 #include "milter/config_sections.hh"
+#include "milter/envelope/mailbox_name.hh"
 
 namespace postbearer::milter {
 namespace {

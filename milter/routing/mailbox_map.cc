@@ -5,37 +5,12 @@
 
 #include "common/text.hh"
 #include "milter/envelope/address.hh"
+#include "milter/envelope/mailbox_name.hh"
 
 namespace postbearer::milter {
 namespace {
 
 constexpr std::string_view kSaslPrefix = "sasl:";
-constexpr std::size_t kMaxMailboxBytes = 320;  // RFC 5321: 64 + "@" + 255
-
-bool is_guid(std::string_view text) noexcept {
-    if (text.size() != 36) {
-        return false;
-    }
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        if (dash ? c != '-' : !hex) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/// RFC 5322 atext and dots; quoted local parts are no mailboxes at Exchange.
-bool is_plain_local(std::string_view local) noexcept {
-    constexpr std::string_view kAlso = "!#$%&'*+-/=?^_`{|}~.";
-    return !local.empty() && local.size() <= 64 &&
-           std::all_of(local.begin(), local.end(), [&](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      kAlso.find(c) != std::string_view::npos;
-           });
-}
 
 bool is_plain_domain(std::string_view domain) noexcept {
     return !domain.empty() && domain.front() != '.' && domain.back() != '.' &&
@@ -60,17 +35,6 @@ std::string normal_key(std::string_view key) {
 }
 
 }  // namespace
-
-bool is_mailbox_name(std::string_view text) noexcept {
-    if (text.size() > kMaxMailboxBytes) {
-        return false;
-    }
-    const std::size_t at = text.find('@');
-    if (at == std::string_view::npos) {
-        return is_guid(text);
-    }
-    return is_plain_local(text.substr(0, at)) && is_plain_domain(text.substr(at + 1));
-}
 
 MailboxMap MailboxMap::parse(std::string_view text, std::vector<Mistake>& mistakes) {
     MailboxMap map;

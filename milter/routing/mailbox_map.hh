@@ -30,8 +30,4 @@ private:
     std::unordered_map<std::string, std::string> mailboxes_;
 };
 
-/// An address that is safe in a URL, a header and a log: an addr-spec without quotes, or an object
-/// id (GUID).
-[[nodiscard]] bool is_mailbox_name(std::string_view text) noexcept;
-
 }  // namespace postbearer::milter

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "common/text.hh"
+#include "milter/envelope/mailbox_name.hh"
 #include "milter/routing/match.hh"
 
 namespace postbearer::milter {
@@ -138,7 +139,8 @@ Way::Verdict Way::find_mailbox() {
     if (mailbox_.empty()) {
         return relay("mailbox", "the mailbox map has no entry for this sender");
     }
-    if (!is_mailbox_name(mailbox_)) {
+    const bool ascii = std::all_of(mailbox_.begin(), mailbox_.end(), [](char c) { return c > 0; });
+    if (!ascii || !is_mailbox_name(mailbox_)) {
         return relay("mailbox", shown(mailbox_) + " cannot be a Graph mailbox");
     }
     return std::nullopt;

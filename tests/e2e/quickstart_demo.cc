@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program behind tests/quickstart: one message through a private chrooted Postfix, the plugin
-// and the agent to a stand-in for Microsoft 365, shown hop by hop with the lines that the programs
-// really logged. It starts everything itself, in one directory below /tmp, and ends everything.
+// The program behind tests/quickstart: one message by each route through private Postfix instances
+// to a stand-in for Microsoft 365, shown hop by hop with the lines that the programs really logged:
+// by SMTP with the plugin, and by Microsoft Graph with the milter daemon. It starts everything
+// itself, in directories below /tmp, and ends everything.
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,6 +11,7 @@
 
 #include "tests/support/chain.hh"
 #include "tests/support/failure.hh"
+#include "tests/support/graph_chain.hh"
 
 namespace {
 
@@ -17,6 +19,7 @@ using namespace postbearer::test;
 
 constexpr int kFailed = 1;
 constexpr const char* kRecipient = "newcomer@example.test";
+constexpr const char* kHiddenRecipient = "archive@example.test";
 
 struct Hop {
     const char* what;
@@ -55,9 +58,29 @@ std::vector<Hop> hops_of(Chain& chain, const std::string& queue_id) {
     };
 }
 
-void show_hops(Chain& chain, const std::string& queue_id) {
+std::vector<Hop> graph_hops_of(GraphChain& chain, const std::string& queue_id) {
+    const LogWatch client = chain.client().log();
+    const LogWatch milter = chain.milter().log();
+    return {
+        {"smtpd(8) takes it from the application", client,
+         "/smtpd\\[[0-9]+\\]: " + queue_id + ": client="},
+        {"the milter decides and signs its word into a header", milter,
+         "event=routed queue_id=" + queue_id},
+        {"cleanup(8) sees the header and picks the transport", client,
+         queue_id + ": milter-header-filter"},
+        {"qmgr(8) gives it to lmtp(8), with both recipients", client,
+         "/qmgr\\[[0-9]+\\]: " + queue_id + ": from=.*nrcpt=2"},
+        {"the agent hands out a token for Graph", chain.agent().log(),
+         "event=token_handed_out .*resource=graph"},
+        {"the daemon sends it through Graph, exactly to the envelope", milter,
+         "event=sent queue_id=" + queue_id},
+        {"lmtp(8) is done", client, "/lmtp\\[[0-9]+\\]: " + queue_id + ": .*status=sent"},
+    };
+}
+
+void show(const std::vector<Hop>& hops) {
     int number = 0;
-    for (const Hop& hop : hops_of(chain, queue_id)) {
+    for (const Hop& hop : hops) {
         const std::string line = hop.log.wait_for(hop.pattern);
         say(std::to_string(++number) + ". " + hop.what + "\n   " + line);
     }
@@ -82,8 +105,30 @@ void run_demo() {
                          .body = "This message was sent with an OAuth2 token.\n"});
     chain.mailboxes().wait_for(kRecipient, 1);
     chain.client().wait_until_empty();
-    show_hops(chain, queue_id_of(chain.client().log().wait_for("/pickup\\[[0-9]+\\]: ")));
+    show(hops_of(chain, queue_id_of(chain.client().log().wait_for("/pickup\\[[0-9]+\\]: "))));
     show_mail(chain);
+    chain.stop();
+}
+
+void run_graph_demo() {
+    GraphChain chain;
+    chain.start();
+    const std::string sender = "app@contoso.test";
+    const std::string answer =
+        chain.trusted().send(sender, {kRecipient, kHiddenRecipient},
+                             plain_message(sender, {kRecipient}, "Hello through Graph", "",
+                                           "This message went through Microsoft Graph.\n"));
+    if (!answer.starts_with("250")) {
+        fail("Postfix did not take the message: " + answer);
+    }
+    chain.client().wait_until_empty();
+    show(graph_hops_of(
+        chain, queue_id_of(chain.client().log().wait_for("/smtpd\\[[0-9]+\\]: [^ ]+: client="))));
+    say("\nWhat Graph got (it has no envelope: who is hidden stands in Bcc, and Exchange takes "
+        "that out):\n");
+    for (const std::string& line : split_lines(chain.rehearsal().raw_message(1))) {
+        say("   " + line);
+    }
     chain.stop();
 }
 
@@ -114,7 +159,10 @@ int main() {
     }
     try {
         adopt_orphans();
+        say("-- Route 1: SMTP to smtp.office365.com with XOAUTH2\n");
         run_demo();
+        say("\n-- Route 2: Microsoft Graph\n");
+        run_graph_demo();
         check_nothing_is_left();
         return EXIT_SUCCESS;
     } catch (const std::exception& error) {
