@@ -54,8 +54,8 @@ void Server::stop() {
 
 void Server::accept_next(Acceptor& acceptor) {
     acceptor.async_accept([this, &acceptor](const error_code& error, Session::Socket socket) {
-        if (error == asio::error::operation_aborted) {
-            return;  // stop() has destroyed the acceptor
+        if (error == asio::error::operation_aborted || acceptors_.empty()) {
+            return;  // stop() has destroyed the acceptor, perhaps after this connection was taken
         }
         if (error) {
             accept_failed(acceptor, error);

@@ -8,10 +8,7 @@
 namespace postbearer::milter {
 namespace {
 
-/// What the message gains on its way to Graph: Postfix's Received, our two headers, a Bcc with
-/// every recipient in it. Counted here, because a message that is too large at the LMTP front can
-/// no longer be relayed.
-constexpr std::uint64_t kGrowthBytes = 4096;
+/// In a Bcc: the separator and its folding.
 constexpr std::uint64_t kGrowthPerRecipient = 4;
 /// RFC 5321 4.5.3.1.10 asks for 100 at least; Postfix's own limit is 1000.
 constexpr std::size_t kMostRecipients = 100'000;
@@ -40,7 +37,7 @@ void FrontSession::recipient(std::string_view path, std::string_view transport) 
     }
     message_.recipients.push_back(without_brackets(path));
     message_.transports.emplace_back(transport);
-    size_ += message_.recipients.back().size() + kGrowthPerRecipient;
+    growth_ += message_.recipients.back().size() + kGrowthPerRecipient;
 }
 
 void FrontSession::header(std::string_view name, std::string_view value) {
@@ -52,12 +49,13 @@ void FrontSession::reset() {
     message_ = MessageContext();
     headers_ = HeaderFactsCollector();
     size_ = 0;
+    growth_ = kGrowthBytes;
     spoilt_ = false;
 }
 
 MessageContext FrontSession::context() && {
     message_.client = client_;
-    message_.size = size_ + kGrowthBytes;
+    message_.size = size_ + growth_;
     message_.headers = std::move(headers_).finish();
     return std::move(message_);
 }
@@ -70,12 +68,13 @@ FrontVerdict FrontSession::end(std::string_view queue_id) {
         return failed;
     }
     const auto config = services_.config.get();
+    const std::uint64_t size = size_;
     const MessageContext message = std::move(*this).context();
     reset();
     const Decision decision = decide(*config, message);
     FrontVerdict verdict = verdict_of(decision, queue_id, message);
     verdict.headers_to_remove = message.headers.route_headers.size();
-    write_log(queue_id, message, decision);
+    write_log(queue_id, message, size, decision);
     return verdict;
 }
 
@@ -105,11 +104,11 @@ FrontVerdict FrontSession::verdict_of(const Decision& decision, std::string_view
 }
 
 void FrontSession::write_log(std::string_view queue_id, const MessageContext& message,
-                             const Decision& decision) const {
+                             std::uint64_t size, const Decision& decision) const {
     LogLine line(LogLevel::Info, "routed");
     line.add("queue_id", queue_id).add("from", '<' + printable(message.mail_from, 320) + '>');
     line.add("rcpt", static_cast<std::int64_t>(message.recipients.size()));
-    line.add("size", static_cast<std::int64_t>(message.size));
+    line.add("size", static_cast<std::int64_t>(size));
     line.add("decision", name_of(decision.action)).add_if("route", decision.route);
     line.add_if("mailbox", decision.mailbox);
     line.add("reason", decision.reason).add("detail", decision.detail);

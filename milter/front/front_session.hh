@@ -50,7 +50,7 @@ public:
 
 private:
     [[nodiscard]] MessageContext context() &&;
-    void write_log(std::string_view queue_id, const MessageContext& message,
+    void write_log(std::string_view queue_id, const MessageContext& message, std::uint64_t size,
                    const Decision& decision) const;
     [[nodiscard]] FrontVerdict verdict_of(const Decision& decision, std::string_view queue_id,
                                           const MessageContext& message) const;
@@ -60,6 +60,11 @@ private:
     MessageContext message_;
     HeaderFactsCollector headers_;
     std::uint64_t size_ = 0;
+    /// What the message gains on its way to Graph: Postfix's Received, our two headers, a Bcc with
+    /// every recipient in it. Counted here, because a message that is too large at the LMTP front
+    /// can no longer be relayed.
+    static constexpr std::uint64_t kGrowthBytes = 4096;
+    std::uint64_t growth_ = kGrowthBytes;
     bool spoilt_ = false;
 };
 
