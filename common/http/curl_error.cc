@@ -81,9 +81,20 @@ std::string reached(const TransferFailure& failure) {
                                       : failure.host + " through proxy " + failure.proxy_host;
 }
 
+Error connection_lost(const TransferFailure& failure) {
+    return {Errc::Unavailable,
+            reached(failure) + ": connection lost before the answer was complete"};
+}
+
 }  // namespace
 
 Error describe(const TransferFailure& failure) {
+    if (failure.body_unreadable) {
+        return {Errc::Internal, failure.host + ": the body of the request cannot be read"};
+    }
+    if (failure.second_attempt_refused) {
+        return connection_lost(failure);
+    }
     if (failure.too_large) {
         return {Errc::Protocol, failure.host + ": answer larger than " +
                                     std::to_string(failure.max_body_bytes / 1024) + " KiB"};
@@ -119,9 +130,7 @@ Error describe(const TransferFailure& failure) {
         case CURLE_PARTIAL_FILE:
         case CURLE_HTTP2:
         case CURLE_HTTP2_STREAM:
-            return {Errc::Unavailable, reached(failure) +
-                                           ": connection lost before the answer was "
-                                           "complete"};
+            return connection_lost(failure);
         case CURLE_URL_MALFORMAT:
             return {Errc::Config, failure.host + ": not a usable URL"};
         case CURLE_OUT_OF_MEMORY:

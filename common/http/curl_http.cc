@@ -27,9 +27,6 @@ namespace {
 
 using CurlMulti = Owned<CURLM, curl_multi_cleanup>;
 
-constexpr long kKeptConnections = 16;
-constexpr long kMaxConnections = 64;
-
 /// Once per process and never undone: other threads may still be inside a resolver.
 bool global_init() {
     static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -64,7 +61,7 @@ public:
 
     explicit Engine(boost::asio::io_context& loop) : loop_(loop), ready_(loop), timer_(loop) {}
 
-    [[nodiscard]] Result<void> start();
+    [[nodiscard]] Result<void> start(ConnectionLimits limits);
     void stop();
     void send(Request request, Done done);
 
@@ -72,6 +69,8 @@ private:
     struct Running {
         std::unique_ptr<Transfer> transfer;
         Done done;
+        std::uint64_t number;  // a handle's address comes again
+        std::unique_ptr<boost::asio::steady_timer> answer_timer;
     };
 
     static int on_socket(CURL* easy, curl_socket_t socket, int what, void* user,
@@ -86,6 +85,8 @@ private:
     void finish(CURL* easy, CURLcode code);
     void arm();
     void complete(Done done, Result<Response> result);
+    void await_answer(CURL* easy, std::uint64_t number);
+    void answer_overdue(CURL* easy, std::uint64_t number);
 
     boost::asio::io_context& loop_;
     boost::asio::posix::stream_descriptor ready_;  // owns the epoll descriptor
@@ -96,9 +97,10 @@ private:
     // handle out of it before either is destroyed.
     CurlMulti multi_;
     std::unordered_map<CURL*, Running> running_;
+    std::uint64_t last_number_ = 0;
 };
 
-Result<void> CurlHttp::Engine::start() {
+Result<void> CurlHttp::Engine::start(ConnectionLimits limits) {
     UniqueFd events(epoll_create1(EPOLL_CLOEXEC));
     multi_.reset(curl_multi_init());
     boost::system::error_code error;
@@ -112,8 +114,10 @@ Result<void> CurlHttp::Engine::start() {
         curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this) == CURLM_OK &&
         curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &on_timer) == CURLM_OK &&
         curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this) == CURLM_OK &&
-        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, kKeptConnections) == CURLM_OK &&
-        curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, kMaxConnections) == CURLM_OK;
+        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, limits.kept) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, limits.open) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX)) ==
+            CURLM_OK;
     if (!set) {
         return failure(Errc::Internal, "HTTP client: libcurl refused a setting");
     }
@@ -140,7 +144,12 @@ void CurlHttp::Engine::send(Request request, Done done) {
         return;
     }
     CURL* easy = (*transfer)->handle();
-    const auto where = running_.emplace(easy, Running{std::move(*transfer), std::move(done)}).first;
+    const std::uint64_t number = ++last_number_;
+    // Called by the transfer, which we own.
+    (*transfer)->when_body_is_taken([this, easy, number] { await_answer(easy, number); });
+    const auto where =
+        running_.emplace(easy, Running{std::move(*transfer), std::move(done), number, nullptr})
+            .first;
     // This calls on_timer with 0, so the work begins on the loop's next turn.
     if (curl_multi_add_handle(multi_.get(), easy) != CURLM_OK) {
         Running refused = std::move(where->second);
@@ -158,6 +167,33 @@ void CurlHttp::Engine::complete(Done done, Result<Response> result) {
             done(std::move(result));
         }
     });
+}
+
+/// From inside libcurl, so nothing is ended here.
+void CurlHttp::Engine::await_answer(CURL* easy, std::uint64_t number) {
+    const auto found = running_.find(easy);
+    if (found == running_.end() || found->second.transfer->answer_timeout().count() == 0) {
+        return;
+    }
+    auto timer = std::make_unique<boost::asio::steady_timer>(loop_);
+    timer->expires_after(found->second.transfer->answer_timeout());
+    timer->async_wait(
+        [weak = weak_from_this(), easy, number](const boost::system::error_code& error) {
+            const auto self = weak.lock();
+            if (!error && self != nullptr && !self->stopped_) {
+                self->answer_overdue(easy, number);
+            }
+        });
+    found->second.answer_timer = std::move(timer);
+}
+
+void CurlHttp::Engine::answer_overdue(CURL* easy, std::uint64_t number) {
+    const auto found = running_.find(easy);
+    if (found != running_.end() && found->second.number == number) {
+        found->second.transfer->answer_is_overdue();
+        finish(easy, CURLE_OPERATION_TIMEDOUT);
+        collect();
+    }
 }
 
 int CurlHttp::Engine::on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* user,
@@ -281,12 +317,13 @@ CurlHttp::CurlHttp(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) 
 
 CurlHttp::~CurlHttp() { engine_->stop(); }
 
-Result<std::unique_ptr<CurlHttp>> CurlHttp::make(boost::asio::io_context& loop) {
+Result<std::unique_ptr<CurlHttp>> CurlHttp::make(boost::asio::io_context& loop,
+                                                 ConnectionLimits limits) {
     if (!global_init()) {
         return failure(Errc::Internal, "HTTP client: libcurl cannot start");
     }
     auto engine = std::make_shared<Engine>(loop);
-    if (auto started = engine->start(); !started) {
+    if (auto started = engine->start(limits); !started) {
         return tl::unexpected(std::move(started.error()));
     }
     return std::unique_ptr<CurlHttp>(new CurlHttp(std::move(engine)));

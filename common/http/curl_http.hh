@@ -11,8 +11,18 @@ class io_context;
 
 namespace postbearer::http {
 
+/// Of one CurlHttp, all hosts together. Requests beyond `open` wait for a connection.
+struct ConnectionLimits {
+    long kept = 16;
+    long open = 64;
+};
+
 /// HttpClient over libcurl's multi interface, driven by one Asio loop. Connections are kept and
-/// shared by later requests; HTTP/2 is used where the server speaks it.
+/// shared by later requests; HTTP/2 is used where the server speaks it, and then requests with a
+/// body_source share one connection.
+///
+/// libcurl sends a request again by itself when a kept connection dies before a byte of the answer
+/// has come. That is fine for what may be repeated; a body_source decides by its rewind().
 ///
 /// Safe by default: see HttpClient and Transport. Redirects, cookies, netrc, the proxy variables
 /// of the environment and compressed answers are off, and no setting turns them on. A proxy is
@@ -24,7 +34,8 @@ namespace postbearer::http {
 class CurlHttp final : public HttpClient {
 public:
     /// Error: Internal, if libcurl or the kernel has nothing to give.
-    [[nodiscard]] static Result<std::unique_ptr<CurlHttp>> make(boost::asio::io_context& loop);
+    [[nodiscard]] static Result<std::unique_ptr<CurlHttp>> make(boost::asio::io_context& loop,
+                                                                ConnectionLimits limits = {});
 
     CurlHttp(const CurlHttp&) = delete;
     CurlHttp& operator=(const CurlHttp&) = delete;

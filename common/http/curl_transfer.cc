@@ -14,6 +14,9 @@ namespace postbearer::http {
 namespace {
 
 constexpr std::size_t kFirstBodyBytes = 8 * 1024;
+// Front ends drop idle connections after a minute or two. A body that met such a moment could not
+// be sent again, so it uses no connection that has been idle for nearly that long.
+constexpr long kLongestIdleSeconds = 50;
 constexpr long kCaCacheSeconds = 600;  // parsing the system's bundle costs tens of milliseconds
 
 long milliseconds(std::chrono::milliseconds time) {
@@ -25,6 +28,21 @@ bool is_header_text(std::string_view line) {
     return std::none_of(line.begin(), line.end(), [](char c) {
         return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7F;
     });
+}
+
+/// All values of a header of the final answer, joined as RFC 9110 5.3 has it.
+std::string joined_header(CURL* easy, const char* name) {
+    std::string all;
+    curl_header* header = nullptr;
+    for (std::size_t i = 0; curl_easy_header(easy, name, i, CURLH_HEADER, -1, &header) == CURLHE_OK;
+         ++i) {
+        all += i == 0 ? "" : ", ";
+        all += header->value;
+        if (i + 1 >= header->amount) {
+            break;
+        }
+    }
+    return all;
 }
 
 /// The last value of a header of the final answer (not of a proxy or a 1xx).
@@ -135,6 +153,8 @@ void Transfer::set_proxy() {
 
 void Transfer::set_request() {
     set(CURLOPT_URL, request_.url.c_str());
+    set(CURLOPT_FRESH_CONNECT, request_.fresh_connection ? 1L : 0L);
+    set(CURLOPT_FORBID_REUSE, request_.fresh_connection ? 1L : 0L);
     set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
     set(CURLOPT_WRITEDATA, this);
     if (request_.method == Method::Get) {
@@ -142,11 +162,30 @@ void Transfer::set_request() {
         return;
     }
     set(CURLOPT_POST, 1L);
+    if (request_.body_source != nullptr) {
+        set_body_source();
+        return;
+    }
     const std::string_view body = request_.body.reveal();
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     // Not COPYPOSTFIELDS: our memory is wiped. What libcurl and OpenSSL copy into their own send
     // and receive buffers is out of our reach and is not wiped.
     set(CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
+}
+
+/// on_attempt() is what keeps a request from going out twice: libcurl calls it before each attempt
+/// on a connection, whatever made it try again. on_seek() alone would not do, because libcurl skips
+/// it where it believes that no body byte was written.
+void Transfer::set_body_source() {
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body_source->size()));
+    set(CURLOPT_READFUNCTION, &Transfer::on_read);
+    set(CURLOPT_READDATA, this);
+    set(CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
+    set(CURLOPT_SEEKDATA, this);
+    set(CURLOPT_PREREQFUNCTION, &Transfer::on_attempt);
+    set(CURLOPT_PREREQDATA, this);
+    set(CURLOPT_PIPEWAIT, 1L);
+    set(CURLOPT_MAXAGE_CONN, kLongestIdleSeconds);
 }
 
 void Transfer::append_header(const char* line) {
@@ -165,6 +204,12 @@ Result<void> Transfer::set_headers() {
             return failure(Errc::Config, url_.host + ": a header line is malformed");
         }
         append_header(line.c_str());
+    }
+    if (!request_.content_type.empty()) {
+        if (!is_header_text(request_.content_type)) {
+            return failure(Errc::Config, url_.host + ": the content type is malformed");
+        }
+        append_header(("Content-Type: " + request_.content_type).c_str());
     }
     append_header("Expect:");  // 100-continue costs a round trip and confuses old servers
     if (!request_.authorization.empty()) {
@@ -192,6 +237,11 @@ std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count,
 }
 
 std::size_t Transfer::take(const char* bytes, std::size_t count) {
+    const std::size_t room = request_.max_body_bytes - body_.size();
+    if (request_.cut_large_answer) {
+        append(body_, {bytes, std::min(count, room)});
+        return count;
+    }
     if (body_.empty()) {
         curl_off_t announced = 0;
         (void)curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
@@ -199,12 +249,62 @@ std::size_t Transfer::take(const char* bytes, std::size_t count) {
             announced > 0 && static_cast<std::uint64_t>(announced) > request_.max_body_bytes;
         body_.reserve(std::min(kFirstBodyBytes, request_.max_body_bytes));
     }
-    too_large_ = too_large_ || count > request_.max_body_bytes - body_.size();
+    too_large_ = too_large_ || count > room;
     if (too_large_) {
         return 0;
     }
     append(body_, {bytes, count});
     return count;
+}
+
+std::size_t Transfer::on_read(char* space, std::size_t size, std::size_t count,
+                              void* user) noexcept {
+    try {
+        return static_cast<Transfer*>(user)->give(space, size * count);
+    } catch (...) {
+        return CURL_READFUNC_ABORT;
+    }
+}
+
+std::size_t Transfer::give(char* space, std::size_t count) {
+    const std::uint64_t left = request_.body_source->size() - body_bytes_taken_;
+    if (left == 0) {
+        return 0;
+    }
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(count, left));
+    const std::ptrdiff_t got = request_.body_source->read({space, wanted});
+    if (got <= 0) {
+        body_unreadable_ = true;
+        return CURL_READFUNC_ABORT;
+    }
+    body_bytes_taken_ += static_cast<std::uint64_t>(got);
+    if (body_bytes_taken_ == request_.body_source->size() && body_taken_) {
+        body_taken_();
+    }
+    return static_cast<std::size_t>(got);
+}
+
+bool Transfer::rewind_body() noexcept {
+    if (body_bytes_taken_ == 0) {
+        return true;
+    }
+    if (!request_.body_source->rewind()) {
+        second_attempt_refused_ = true;
+        return false;
+    }
+    body_bytes_taken_ = 0;
+    return true;
+}
+
+int Transfer::on_seek(void* user, curl_off_t offset, int origin) noexcept {
+    const bool to_front = offset == 0 && origin == SEEK_SET;
+    return to_front && static_cast<Transfer*>(user)->rewind_body() ? CURL_SEEKFUNC_OK
+                                                                   : CURL_SEEKFUNC_FAIL;
+}
+
+int Transfer::on_attempt(void* user, char* /*remote*/, char* /*local*/, int /*remote_port*/,
+                         int /*local_port*/) noexcept {
+    return static_cast<Transfer*>(user)->rewind_body() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
 Result<Response> Transfer::outcome(CURLcode code) {
@@ -226,6 +326,11 @@ Response Transfer::response() {
     if (target != nullptr) {
         answer.redirect_host = host_of(target);
     }
+    for (const std::string& name : request_.wanted_headers) {
+        if (auto value = joined_header(easy_.get(), name.c_str()); !value.empty()) {
+            answer.headers.emplace(name, std::move(value));
+        }
+    }
     answer.body = Secret(std::move(body_));
     return answer;
 }
@@ -240,7 +345,9 @@ Error Transfer::failed(CURLcode code) {
     found.proxy_host = printable(proxy_host_, 255);
     found.max_body_bytes = request_.max_body_bytes;
     found.connect_timeout = request_.connect_timeout;
-    found.total_timeout = request_.total_timeout;
+    found.total_timeout = answer_overdue_ ? request_.answer_timeout : request_.total_timeout;
+    found.body_unreadable = body_unreadable_;
+    found.second_attempt_refused = second_attempt_refused_;
     long number = 0;
     (void)curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
     found.os_errno = static_cast<int>(number);

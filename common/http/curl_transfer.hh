@@ -6,6 +6,8 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,6 +37,15 @@ public:
 
     [[nodiscard]] CURL* handle() const noexcept { return easy_.get(); }
 
+    /// `taken` is called from inside libcurl, each time the last byte of a body_source has been
+    /// read.
+    void when_body_is_taken(std::function<void()> taken) { body_taken_ = std::move(taken); }
+    [[nodiscard]] std::chrono::milliseconds answer_timeout() const noexcept {
+        return request_.answer_timeout;
+    }
+    /// The caller ends the transfer now, because answer_timeout has passed.
+    void answer_is_overdue() noexcept { answer_overdue_ = true; }
+
     /// After libcurl is done with the handle; takes the body out.
     [[nodiscard]] Result<Response> outcome(CURLcode code);
 
@@ -44,6 +55,7 @@ private:
     template <typename Value>
     void set(CURLoption option, Value value);
     void set_request();
+    void set_body_source();
     void set_safe_defaults();
     void set_proxy();
     [[nodiscard]] Result<void> set_headers();
@@ -55,12 +67,25 @@ private:
                                void* user) noexcept;
     std::size_t take(const char* bytes, std::size_t count);
 
+    static std::size_t on_read(char* space, std::size_t size, std::size_t count,
+                               void* user) noexcept;
+    static int on_seek(void* user, curl_off_t offset, int origin) noexcept;
+    static int on_attempt(void* user, char* remote, char* local, int remote_port,
+                          int local_port) noexcept;
+    std::size_t give(char* space, std::size_t count);
+    bool rewind_body() noexcept;
+
     Request request_;
     UrlParts url_;
     std::string proxy_host_;
     WipedHeaders headers_;
     std::array<char, CURL_ERROR_SIZE> error_text_{};
     WipedBytes body_;
+    std::function<void()> body_taken_;
+    std::uint64_t body_bytes_taken_ = 0;
+    bool body_unreadable_ = false;
+    bool second_attempt_refused_ = false;
+    bool answer_overdue_ = false;
     bool too_large_ = false;
     bool set_up_ = true;
     // Last, so that it goes first: libcurl holds pointers to what stands above.

@@ -9,8 +9,17 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "common/clock.hh"
+#include "common/http/http_client.hh"
+#include "common/log.hh"
+#include "common/scheduler.hh"
+#include "milter/graph/grace.hh"
+#include "milter/graph/graph_errors.hh"
+#include "milter/graph/graph_tokens.hh"
+#include "milter/graph/slots.hh"
 #include "milter/lmtp/transaction.hh"
 
 namespace postbearer::milter {
@@ -59,8 +68,74 @@ class GraphSender {
 public:
     using Done = std::function<void(SendOutcome)>;
     virtual ~GraphSender() = default;
-    /// Calls `done` exactly once, later, bounded by budget + answer_timeout and the token's wait.
+    /// Calls `done` exactly once, later, bounded by budget + answer_timeout, the token's wait and
+    /// the ten seconds that a body is given at least.
     virtual void send(GraphMessage message, Done done) = 0;
+};
+
+/// POST {endpoint}/v1.0/users/{mailbox}/sendMail. Sends a message again only where Graph surely has
+/// not got it: once after a 401, with a new token; after a 429 or 503 that came before the end of
+/// the body. What Graph may have is InDoubt.
+///
+/// Pending sends end with this object: their `done` is not called any more. HttpClient and
+/// TokenAsker may outlive it.
+class GraphClient final : public GraphSender {
+public:
+    GraphClient(http::HttpClient& http, TokenAsker& tokens, const Clock& clock,
+                Scheduler& scheduler, Log& log, std::shared_ptr<const GraphSettings> settings);
+    GraphClient(const GraphClient&) = delete;
+    GraphClient& operator=(const GraphClient&) = delete;
+    GraphClient(GraphClient&&) = delete;
+    GraphClient& operator=(GraphClient&&) = delete;
+    ~GraphClient() override;
+
+    void send(GraphMessage message, Done done) override;
+
+    /// For messages from now on; slots and pauses stay.
+    void reload(std::shared_ptr<const GraphSettings> settings);
+
+    /// Messages that wait for a slot of this mailbox.
+    [[nodiscard]] std::size_t waiting(const std::string& mailbox) const;
+
+private:
+    struct Job;
+    using JobPtr = std::shared_ptr<Job>;
+
+    [[nodiscard]] bool refuse_at_once(Job& job) const;
+    void take_slot(const JobPtr& job);
+    void ask_token(const JobPtr& job);
+    void got_token(const JobPtr& job, protocol::TokenAnswer answer);
+    void post(const JobPtr& job, const protocol::TokenGrant& grant);
+    void answered(const JobPtr& job, Result<http::Response> result);
+    void lost(const JobPtr& job, const Error& error);
+    void unauthorized(const JobPtr& job, const GraphFault& fault, const http::Response& response);
+    void refused(const JobPtr& job, const GraphFault& fault, const http::Response& response);
+    [[nodiscard]] bool may_send_again(const Job& job, const GraphFault& fault,
+                                      const Verdict& verdict, const http::Response& response) const;
+    void log_refusal(const Job& job, const Verdict& verdict, const http::Response& response);
+    void finish(const JobPtr& job, SendClass send_class, SmtpStatus status, std::string text);
+
+    /// `call`, unless this object has gone meanwhile.
+    template <typename Call>
+    [[nodiscard]] auto while_alive(Call call) {
+        return [alive = std::weak_ptr<bool>(alive_),
+                call = std::move(call)](auto&&... values) mutable {
+            if (!alive.expired()) {
+                call(std::forward<decltype(values)>(values)...);
+            }
+        };
+    }
+
+    http::HttpClient& http_;
+    TokenAsker& tokens_;
+    const Clock& clock_;
+    Scheduler& scheduler_;
+    Log& log_;
+    std::shared_ptr<const GraphSettings> settings_;
+    MailboxSlots slots_;
+    GraceTimes grace_;
+    bool fresh_connection_next_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace postbearer::milter

@@ -81,7 +81,7 @@ public:
         return true;
     }
 
-    std::optional<Seen> read_request() {
+    std::optional<Seen> read_request(const Options& options) {
         std::size_t end = 0;
         while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
             if (!read_more()) {
@@ -92,6 +92,10 @@ public:
         seen.head = input_.substr(0, end + 4);
         const std::size_t whole = seen.head.size() + content_length(seen.head);
         while (input_.size() < whole) {
+            if (options.cut_after && options.cut_after(input_.size())) {
+                reset();
+                return std::nullopt;
+            }
             if (!read_more()) {
                 return std::nullopt;
             }
@@ -115,8 +119,8 @@ private:
 TlsServer::TlsServer(TlsIdentity identity, Handler handler, Options options)
     : identity_(std::move(identity)),
       handler_(std::move(handler)),
-      options_(options),
-      context_(make_context(identity_, options.only_tls_1_1)),
+      options_(std::move(options)),
+      context_(make_context(identity_, options_.only_tls_1_1)),
       listener_([this](int fd) { serve(fd); }) {}
 
 TlsServer::~TlsServer() {
@@ -171,7 +175,7 @@ void TlsServer::serve(int fd) {
     if (!connection.shake_hands()) {
         return;
     }
-    while (const auto request = connection.read_request()) {
+    while (const auto request = connection.read_request(options_)) {
         {
             const std::lock_guard lock(mutex_);
             seen_.push_back(*request);

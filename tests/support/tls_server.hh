@@ -36,6 +36,8 @@ public:
     struct Options {
         bool only_tls_1_1 = false;
         bool plain = false;  // no TLS at all
+        /// Asked while a request is read, with the bytes so far: true resets the connection.
+        std::function<bool(std::size_t bytes)> cut_after = nullptr;
     };
     using Handler = std::function<Script(const Seen&)>;
 
