@@ -120,6 +120,8 @@ private:
             const bool has_at = token.text.find('@') != std::string_view::npos;
             address.at_in_name |= has_at;
             good = good && !(has_at && (token.kind != Kind::Quoted || token.escaped));
+            good = good && !token.text.starts_with('.') &&
+                   (token.kind == Kind::Quoted || token.text.find("..") == std::string_view::npos);
         }
         for (const AddressToken& token : all_) {
             if (token.kind == Kind::Comment) {

@@ -90,6 +90,12 @@ std::string to_a_labels(std::string_view domain, int flags) {
     return ascii_lower(text);
 }
 
+/// The same by any of the rules: Unicode has symbols in domains that IDNA 2008 alone does not.
+std::string to_a_labels(std::string_view domain) {
+    std::string labels = to_a_labels(domain, IDN2_NONTRANSITIONAL);
+    return labels.empty() ? to_a_labels(domain, IDN2_TRANSITIONAL) : labels;
+}
+
 }  // namespace
 
 bool is_ascii(std::string_view text) noexcept {
@@ -141,13 +147,13 @@ std::optional<AddressParts> split_address(std::string_view addr_spec) {
 }
 
 std::string domain_key(std::string_view domain) {
-    if (!is_ascii(domain)) {
-        std::string labels = to_a_labels(domain, IDN2_NONTRANSITIONAL);
-        if (!labels.empty()) {
-            return labels;
-        }
-    }
-    return ascii_lower(domain);
+    std::string labels = is_ascii(domain) ? std::string{} : to_a_labels(domain);
+    return labels.empty() ? ascii_lower(domain) : labels;
+}
+
+bool is_sound_domain(std::string_view domain) {
+    const bool plain = is_ascii(domain) && ascii_lower(domain).find("xn--") == std::string::npos;
+    return plain || !to_a_labels(domain).empty();
 }
 
 std::string written_address(const AddressParts& parts) {
@@ -159,7 +165,7 @@ std::string written_address(const AddressParts& parts) {
 
 bool reads_one_way(std::string_view domain) {
     if (is_ascii(domain)) {
-        return true;
+        return is_sound_domain(domain);
     }
     const std::string labels = to_a_labels(domain, IDN2_NONTRANSITIONAL);
     if (labels.empty() || labels != to_a_labels(domain, IDN2_TRANSITIONAL)) {

@@ -34,11 +34,15 @@ inline constexpr std::size_t kMaxAddressBytes = 900;
 /// A-labels in lower case; a name that IDNA refuses stays as it is, in lower case.
 [[nodiscard]] std::string domain_key(std::string_view domain);
 
+/// What is not ASCII, or says it is A-labels, can be turned into A-labels.
+[[nodiscard]] bool is_sound_domain(std::string_view domain);
+
 /// As written, but a domain that is not ASCII as domain_key() says.
 [[nodiscard]] std::string written_address(const AddressParts& parts);
 
-/// Every implementation of IDNA reads this domain the same way: it is ASCII, or it is the U-label
-/// of its A-label and has no character that IDNA 2003 maps elsewhere (sharp s, final sigma).
+/// Every implementation of IDNA reads this domain the same way: it is sound ASCII, or it is the
+/// U-label of its A-label and has no character that IDNA 2003 maps elsewhere (sharp s, final
+/// sigma).
 [[nodiscard]] bool reads_one_way(std::string_view domain);
 
 }  // namespace postbearer::milter

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -96,9 +97,8 @@ std::string address_field(std::string_view name, const std::vector<std::string>&
 std::string visible_field(std::string_view name, const std::vector<HeaderField>& fields,
                           RecipientSet& recipients, EditedHeader& result) {
     std::vector<AddressList> lists;
-    for (const HeaderField& field : fields) {
-        lists.push_back(parse_address_list(field.value));
-    }
+    std::transform(fields.begin(), fields.end(), std::back_inserter(lists),
+                   [](const HeaderField& field) { return parse_address_list(field.value); });
     if (lists.size() == 1 && may_pass(lists.front(), recipients)) {
         for (const ParsedAddress& address : lists.front().addresses) {
             recipients.find(address.key)->visible = true;
