@@ -102,6 +102,17 @@ bool is_ascii(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), is_ascii_byte);
 }
 
+bool has_at(std::string_view text) noexcept {
+    return text.find('@') != std::string_view::npos ||
+           text.find("\xEF\xBC\xA0") != std::string_view::npos ||
+           text.find("\xEF\xB9\xAB") != std::string_view::npos;
+}
+
+bool has_ascii_forms(std::string_view text) noexcept {
+    return text.find("\xEF\xBC") != std::string_view::npos ||  // U+FF00 to U+FF3F
+           text.find("\xEF\xB9") != std::string_view::npos;    // U+FE40 to U+FE7F
+}
+
 bool is_atext(char byte) noexcept {
     constexpr std::string_view kMarks = "!#$%&'*+-/=?^_`{|}~";
     return is_alphanumeric(byte) || !is_ascii_byte(byte) ||
@@ -157,7 +168,8 @@ bool is_sound_domain(std::string_view domain) {
 }
 
 std::string written_address(const AddressParts& parts) {
-    std::string out(parts.local);
+    const std::string plain = unquoted(parts.local);
+    std::string out = is_dot_atom(plain) ? plain : quoted(plain);
     out += '@';
     out += is_ascii(parts.domain) ? std::string(parts.domain) : domain_key(parts.domain);
     return out;
@@ -182,9 +194,7 @@ std::optional<std::string> address_key(std::string_view addr_spec) {
     if (!parts) {
         return std::nullopt;
     }
-    const std::string plain = unquoted(parts->local);
-    const std::string local = is_dot_atom(plain) ? plain : quoted(plain);
-    return ascii_lower(local) + '@' + domain_key(parts->domain);
+    return ascii_lower(written_address({parts->local, domain_key(parts->domain)}));
 }
 
 }  // namespace postbearer::milter

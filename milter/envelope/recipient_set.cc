@@ -38,7 +38,8 @@ std::optional<Recipient> recipient_of(std::string_view address) {
                    ? std::optional(Recipient{ascii_lower(address), std::string(address)})
                    : std::nullopt;
     }
-    if (has_separator(unquoted(parts->local)) || !is_sound_domain(parts->domain)) {
+    const std::string local = unquoted(parts->local);
+    if (has_separator(local) || has_ascii_forms(local) || !is_sound_domain(parts->domain)) {
         return std::nullopt;
     }
     return Recipient{*address_key(address), written_address(*parts)};

@@ -31,7 +31,7 @@ constexpr std::size_t kMaxLine = 998;
 
 void require(bool holds, const char* what) {
     if (!holds) {
-        std::fprintf(stderr, "does not hold: %s\n", what);
+        (void)std::fprintf(stderr, "does not hold: %s\n", what);
         std::abort();
     }
 }
