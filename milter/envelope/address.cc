@@ -104,7 +104,7 @@ private:
         const std::string_view spec = between(tokens_[first].text, tokens_[first + 2].text);
         const bool angled = tokens_.size() > 3;
         const bool tight =
-            spec == address.addr_spec &&
+            spec == address.addr_spec && !tokens_[first].escaped &&
             (!angled ||
              between(tokens_[first - 1].text, tokens_[first + 3].text).size() == spec.size() + 2);
         const bool named = judge_name(std::span(tokens_).first(name_tokens), address);
@@ -117,15 +117,17 @@ private:
     bool judge_name(std::span<const AddressToken> name, ParsedAddress& address) const {
         bool good = true;
         for (const AddressToken& token : name) {
-            const bool has_at = token.text.find('@') != std::string_view::npos;
-            address.at_in_name |= has_at;
-            good = good && !(has_at && (token.kind != Kind::Quoted || token.escaped));
+            const bool at = has_at(token.text);
+            address.at_in_name |= at;
+            good = good && !(at && (token.kind != Kind::Quoted || token.escaped));
+            good = good && !token.text.starts_with('.') &&
+                   (token.kind == Kind::Quoted || token.text.find("..") == std::string_view::npos);
         }
         for (const AddressToken& token : all_) {
             if (token.kind == Kind::Comment) {
-                address.at_in_name |= token.text.find('@') != std::string_view::npos;
-                good = good && !token.escaped &&
-                       token.text.find_first_of("@<\"") == std::string_view::npos;
+                address.at_in_name |= has_at(token.text);
+                good = good && !token.escaped && !has_at(token.text) &&
+                       token.text.find_first_of("<\"") == std::string_view::npos;
             }
         }
         const std::optional<std::string> hidden =

@@ -90,10 +90,27 @@ std::string to_a_labels(std::string_view domain, int flags) {
     return ascii_lower(text);
 }
 
+/// The same by any of the rules: Unicode has symbols in domains that IDNA 2008 alone does not.
+std::string to_a_labels(std::string_view domain) {
+    std::string labels = to_a_labels(domain, IDN2_NONTRANSITIONAL);
+    return labels.empty() ? to_a_labels(domain, IDN2_TRANSITIONAL) : labels;
+}
+
 }  // namespace
 
 bool is_ascii(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), is_ascii_byte);
+}
+
+bool has_at(std::string_view text) noexcept {
+    return text.find('@') != std::string_view::npos ||
+           text.find("\xEF\xBC\xA0") != std::string_view::npos ||
+           text.find("\xEF\xB9\xAB") != std::string_view::npos;
+}
+
+bool has_ascii_forms(std::string_view text) noexcept {
+    return text.find("\xEF\xBC") != std::string_view::npos ||  // U+FF00 to U+FF3F
+           text.find("\xEF\xB9") != std::string_view::npos;    // U+FE40 to U+FE7F
 }
 
 bool is_atext(char byte) noexcept {
@@ -141,17 +158,18 @@ std::optional<AddressParts> split_address(std::string_view addr_spec) {
 }
 
 std::string domain_key(std::string_view domain) {
-    if (!is_ascii(domain)) {
-        std::string labels = to_a_labels(domain, IDN2_NONTRANSITIONAL);
-        if (!labels.empty()) {
-            return labels;
-        }
-    }
-    return ascii_lower(domain);
+    std::string labels = is_ascii(domain) ? std::string{} : to_a_labels(domain);
+    return labels.empty() ? ascii_lower(domain) : labels;
+}
+
+bool is_sound_domain(std::string_view domain) {
+    const bool plain = is_ascii(domain) && ascii_lower(domain).find("xn--") == std::string::npos;
+    return plain || !to_a_labels(domain).empty();
 }
 
 std::string written_address(const AddressParts& parts) {
-    std::string out(parts.local);
+    const std::string plain = unquoted(parts.local);
+    std::string out = is_dot_atom(plain) ? plain : quoted(plain);
     out += '@';
     out += is_ascii(parts.domain) ? std::string(parts.domain) : domain_key(parts.domain);
     return out;
@@ -159,7 +177,7 @@ std::string written_address(const AddressParts& parts) {
 
 bool reads_one_way(std::string_view domain) {
     if (is_ascii(domain)) {
-        return true;
+        return is_sound_domain(domain);
     }
     const std::string labels = to_a_labels(domain, IDN2_NONTRANSITIONAL);
     if (labels.empty() || labels != to_a_labels(domain, IDN2_TRANSITIONAL)) {
@@ -176,9 +194,7 @@ std::optional<std::string> address_key(std::string_view addr_spec) {
     if (!parts) {
         return std::nullopt;
     }
-    const std::string plain = unquoted(parts->local);
-    const std::string local = is_dot_atom(plain) ? plain : quoted(plain);
-    return ascii_lower(local) + '@' + domain_key(parts->domain);
+    return ascii_lower(written_address({parts->local, domain_key(parts->domain)}));
 }
 
 }  // namespace postbearer::milter

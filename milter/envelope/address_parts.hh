@@ -31,14 +31,25 @@ inline constexpr std::size_t kMaxAddressBytes = 900;
 
 [[nodiscard]] bool is_ascii(std::string_view text) noexcept;
 
+/// '@' or one of its full-width and small forms, which best-fit conversions turn into it.
+[[nodiscard]] bool has_at(std::string_view text) noexcept;
+
+/// Full-width and small forms of ASCII characters.
+[[nodiscard]] bool has_ascii_forms(std::string_view text) noexcept;
+
 /// A-labels in lower case; a name that IDNA refuses stays as it is, in lower case.
 [[nodiscard]] std::string domain_key(std::string_view domain);
 
-/// As written, but a domain that is not ASCII as domain_key() says.
+/// What is not ASCII, or says it is A-labels, can be turned into A-labels.
+[[nodiscard]] bool is_sound_domain(std::string_view domain);
+
+/// As written, but without needless quotes and escapes, and a domain that is not ASCII as
+/// domain_key() says.
 [[nodiscard]] std::string written_address(const AddressParts& parts);
 
-/// Every implementation of IDNA reads this domain the same way: it is ASCII, or it is the U-label
-/// of its A-label and has no character that IDNA 2003 maps elsewhere (sharp s, final sigma).
+/// Every implementation of IDNA reads this domain the same way: it is sound ASCII, or it is the
+/// U-label of its A-label and has no character that IDNA 2003 maps elsewhere (sharp s, final
+/// sigma).
 [[nodiscard]] bool reads_one_way(std::string_view domain);
 
 }  // namespace postbearer::milter

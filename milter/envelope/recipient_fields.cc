@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace postbearer::milter {
 namespace {
 
 constexpr std::size_t kFoldAt = 76;
+constexpr std::size_t kMaxLine = 998;  // RFC 5322 2.1.1
 /// Display names on longer lines are left out; with them a line could grow above 998 bytes.
 constexpr std::size_t kMaxTextLine = 900;
 
@@ -21,6 +23,7 @@ std::size_t last_line_length(std::string_view text) {
     return end == std::string_view::npos ? text.size() : text.size() - end - 1;
 }
 
+/// CR counts.
 std::size_t longest_line(std::string_view text) {
     std::size_t longest = 0;
     while (!text.empty()) {
@@ -31,9 +34,11 @@ std::size_t longest_line(std::string_view text) {
     return longest;
 }
 
-/// Every address is a recipient, and no parser could see anything else.
-bool may_pass(const AddressList& list, RecipientSet& recipients) {
-    return !list.addresses.empty() && !list.doubtful && !list.has_group &&
+/// Every address is a recipient, and no parser could see anything else; nor does anybody cut a line
+/// and so make a field of its end.
+bool may_pass(const HeaderField& field, const AddressList& list, RecipientSet& recipients) {
+    return longest_line(field.raw) <= kMaxLine + 1 && !list.addresses.empty() && !list.doubtful &&
+           !list.has_group &&
            std::all_of(list.addresses.begin(), list.addresses.end(),
                        [&recipients](const ParsedAddress& address) {
                            return address.clean && recipients.find(address.key) != nullptr;
@@ -96,10 +101,9 @@ std::string address_field(std::string_view name, const std::vector<std::string>&
 std::string visible_field(std::string_view name, const std::vector<HeaderField>& fields,
                           RecipientSet& recipients, EditedHeader& result) {
     std::vector<AddressList> lists;
-    for (const HeaderField& field : fields) {
-        lists.push_back(parse_address_list(field.value));
-    }
-    if (lists.size() == 1 && may_pass(lists.front(), recipients)) {
+    std::transform(fields.begin(), fields.end(), std::back_inserter(lists),
+                   [](const HeaderField& field) { return parse_address_list(field.value); });
+    if (lists.size() == 1 && may_pass(fields.front(), lists.front(), recipients)) {
         for (const ParsedAddress& address : lists.front().addresses) {
             recipients.find(address.key)->visible = true;
         }

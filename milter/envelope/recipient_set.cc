@@ -18,13 +18,13 @@ bool has_separator(std::string_view text) {
     return text.find_first_of("@<>,;:()[]\"\\") != std::string_view::npos;
 }
 
-/// No addr-spec, but nothing else either: "a..b@example.com".
+/// No addr-spec only because of its dots: "a..b@example.com". Telephone companies gave such out.
 bool is_harmless(std::string_view address) {
     const std::size_t at = address.find('@');
-    return at != std::string_view::npos && at > 0 && at + 1 < address.size() &&
-           address.size() <= kMaxAddressBytes && is_plain_utf8(address) &&
-           address.find(' ') == std::string_view::npos && !has_separator(address.substr(0, at)) &&
-           !has_separator(address.substr(at + 1)) && is_ascii(address.substr(at + 1));
+    return at != std::string_view::npos && at > 0 && address.size() <= kMaxAddressBytes &&
+           std::all_of(address.begin(), address.begin() + static_cast<std::ptrdiff_t>(at),
+                       [](char byte) { return byte == '.' || is_atext(byte); }) &&
+           is_ascii(address) && split_address("x" + std::string(address.substr(at)));
 }
 
 /// nullopt: not to be written into a header.
@@ -38,7 +38,8 @@ std::optional<Recipient> recipient_of(std::string_view address) {
                    ? std::optional(Recipient{ascii_lower(address), std::string(address)})
                    : std::nullopt;
     }
-    if (has_separator(unquoted(parts->local)) || !is_ascii(domain_key(parts->domain))) {
+    const std::string local = unquoted(parts->local);
+    if (has_separator(local) || has_ascii_forms(local) || !is_sound_domain(parts->domain)) {
         return std::nullopt;
     }
     return Recipient{*address_key(address), written_address(*parts)};

@@ -42,6 +42,7 @@ const KeyRow kKeys[] = {
      "CHER.example",
      "b@xn--bcher-kva.example"},
     {"A-label in capitals", "b@XN--BCHER-KVA.example", "b@xn--bcher-kva.example"},
+    {"symbol", "b@i\xe2\x9d\xa4.ws", "b@xn--i-7iq.ws"},
     {"sharp s",
      "b@stra\xc3\x9f"
      "e.example",
@@ -106,6 +107,9 @@ BOOST_AUTO_TEST_CASE(some_domains_are_read_in_two_ways) {
         !reads_one_way("x\xe3\x80\x82"
                        "example"));
     BOOST_TEST(!reads_one_way("\xef\xbc\x8c"));
+    BOOST_TEST(!reads_one_way("i\xe2\x9d\xa4.ws"));
+    BOOST_TEST(reads_one_way("xn--i-7iq.ws"));
+    BOOST_TEST(!reads_one_way("xn--.example"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -49,6 +49,8 @@ constexpr ListRow kLists[] = {
     {"quoted local part", "\"a b\"@x", "\"a b\"@x"},
     {"literal", "b@[1.2.3.4]", "b@[1.2.3.4]"},
     {"period in a name", "J. R. Bear <b@x>", "b@x"},
+    {"other periods in a name", ".J <b@x>, J .R <c@x>, J..R <d@x>, \"J..R\" <e@x>",
+     "~b@x ~c@x ~d@x e@x"},
     {"group", "G: b@x, Bob <c@x>;", "g:b@x g:c@x group"},
     {"group among others", "a@x, G: b@x;, c@x", "a@x g:b@x c@x group"},
     {"empty group", "G:;", " group"},

@@ -182,6 +182,8 @@ constexpr EnvelopeRow kRecipients[] = {
     {"encoded word as local part", "", "=?utf-8?q?s=40y.example=2c?=@x.example", "!553 5.1.3"},
     {"line end", "", "b@x.example\nBcc:s@y.example", "!553 5.1.3"},
     {"domain that IDNA maps to two addresses", "", "b@x.example\xef\xbc\x8cs", "!553 5.1.3"},
+    {"A-label that is none", "", "b@XN--.example", "!553 5.1.3"},
+    {"no key, and not for its dots", "", "b@x~y.example", "!553 5.1.3"},
     {"nobody", "To: b@x.example\n", "", "!554 5.5.1"},
 };
 

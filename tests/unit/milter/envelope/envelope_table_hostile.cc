@@ -95,6 +95,18 @@ constexpr EnvelopeRow kHostile[] = {
      "To: b@x\xe3\x80\x82"
      "example\n",
      "b@x.example", "To: b@x.example\n"},
+    {"full-width '@' in a name", "To: s\xef\xbc\xa0y.example <b@x.example>\n", "b@x.example",
+     "To: b@x.example\n"},
+    {"small '@' in a comment", "To: b@x.example (s\xef\xb9\xaby)\n", "b@x.example",
+     "To: b@x.example\n"},
+    {"full-width comma and '@' in the local part", "", "b\xef\xbc\x8cs\xef\xbc\xa0y@x.example",
+     "!553 5.1.3"},
+    {"escapes in the local part", "To: \"\\b\"@x.example\n", "b@x.example", "To: b@x.example\n"},
+    {"escapes in the envelope", "", "\"a..\\b\"@x.example \"\\b\"@x.example",
+     "Bcc: \"a..b\"@x.example, b@x.example\n"},
+    {"colon on the next line", "Bcc\n : s@y.example\n", "b@x.example", "Bcc: b@x.example\n"},
+    {"address in brackets", "To: [SMTP:s@y.example], b@x.example\n", "b@x.example",
+     "To: b@x.example\n"},
     {"trailing dot", "To: b@x.example.\n", "b@x.example", "Bcc: b@x.example\n"},
 };
 

@@ -148,6 +148,7 @@ BOOST_AUTO_TEST_CASE(the_table_is_long_enough) {
 
 BOOST_AUTO_TEST_CASE(six_hundred_hidden_recipients_are_folded) {
     std::vector<std::string> recipients;
+    recipients.reserve(600);
     for (int i = 0; i < 600; ++i) {
         recipients.push_back("someone.with.a.long.name." + std::to_string(i) + "@x.example");
     }
@@ -195,6 +196,23 @@ BOOST_AUTO_TEST_CASE(a_long_display_name_is_left_out_when_a_line_could_grow) {
     const auto edited = edit_header(edit);
     BOOST_REQUIRE(edited.has_value());
     BOOST_TEST(edited->bytes == crlf(kFrame + "To: b@x.example\n"s + kTail));
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_somebody_could_cut_is_folded) {
+    std::vector<std::string> recipients;
+    std::string to = "To: b@x.example";
+    for (int i = 0; i < 100; ++i) {
+        recipients.push_back("r" + std::to_string(i) + "@x.example");
+        to += ", " + recipients.back();
+    }
+    recipients.emplace_back("b@x.example");
+    const std::string section = crlf(kFrame + to + "\n\n");
+    const HeaderEdit edit = edit_of(section, recipients);
+    const auto edited = edit_header(edit);
+    BOOST_REQUIRE(edited.has_value());
+    BOOST_TEST(edited->visible == 101U);
+    BOOST_TEST(edited->rewritten);
+    check_exact(edit, *edited);
 }
 
 BOOST_AUTO_TEST_CASE(the_result_says_what_was_done) {
