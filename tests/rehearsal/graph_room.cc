@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph_room.hh"
 
+#include <fstream>
+
+#include "files.hh"
 #include "graph_lookup.hh"
 #include "graph_mail.hh"
 #include "graph_uploads.hh"
+#include "json.hh"
+#include "log.hh"
 
 namespace postbearer::rehearsal {
 namespace {
@@ -62,6 +67,22 @@ GraphReply dispatch(const GraphCall& call) {
             break;
     }
     return bad_request("BadRequest", "Resource not found for the segment.");
+}
+
+/// A line of D/graph/requests.jsonl, without anything that proves identity.
+void write_down(const GraphState& state, const HttpRequest& request) {
+    Json::Value json;
+    json["method"] = request.method;
+    json["path"] = request.path;
+    json["query"] = request.query;
+    json["content_type"] = request.header("Content-Type");
+    json["body"] = request.body;
+    const bool there = make_private_directory(state.directory);
+    std::ofstream out(state.directory + "/requests.jsonl", std::ios::app);
+    out << to_text(json) << "\n";
+    if (!there || !out.flush()) {
+        log_line("requests.jsonl", {{"error", "cannot be written"}});
+    }
 }
 
 class GraphVisit : public Visit {
@@ -152,6 +173,9 @@ GraphReply GraphVisit::judge(const HttpRequest& request, RequestRecord& record, 
 HttpAnswer GraphVisit::serve(const HttpRequest& request, RequestRecord& record, WallTime now) {
     if (record.request_id.empty()) {
         record.request_id = guid();
+    }
+    if (state_.settings.record_requests == "yes" && route_.call != Call::Upload) {
+        write_down(state_, request);
     }
     GraphReply reply = judge(request, record, now);
     HttpAnswer answer;

@@ -32,6 +32,7 @@ constexpr Choice kChoices[] = {
     {"upload_authorization", &GraphSettings::upload_authorization, "|refuse|ignore|"},
     {"over_limit", &GraphSettings::over_limit, "|413|413_empty|200|400|"},
     {"keep", &GraphSettings::keep, "|memory|files|none|"},
+    {"record_requests", &GraphSettings::record_requests, "|no|yes|"},
 };
 
 struct Number {

@@ -38,6 +38,8 @@ struct GraphSettings {
     std::string over_limit = "413";
     // what this program keeps of the raw messages
     std::string keep = "memory";
+    // whether requests go to D/graph/requests.jsonl, for a validator to read
+    std::string record_requests = "no";
 
     std::int64_t sent_lag_ms = 0;         // a sent item stays a draft in Drafts for so long
     std::int64_t lookup_lag_ms = 0;       // and is not found at all for so long

@@ -252,7 +252,10 @@ private:
     }
 
     void write_half() {
-        const std::size_t half = wire_.head_bytes + (wire_.bytes.size() - wire_.head_bytes) / 2;
+        const std::size_t body_bytes = wire_.bytes.size() - wire_.head_bytes;
+        // An empty body has no half; then the head is what breaks off.
+        const std::size_t half =
+            body_bytes > 0 ? wire_.head_bytes + body_bytes / 2 : wire_.head_bytes / 2;
         boost::asio::async_write(
             stream_, boost::asio::buffer(wire_.bytes.data(), half),
             [self = me()](const auto&, std::size_t) { self->reset("reset_in_body"); });
