@@ -53,8 +53,8 @@ struct AuthServer::Parts {
     Parts(net::io_context& loop, Service& the_service)
         : acceptor(loop),
           service(the_service),
-          judge(service.key(), service.clients(), service.auth_policy(), service.base_url() + "/") {
-    }
+          judge(service.verifier(), service.clients(), service.auth_policy(),
+                service.base_url() + "/") {}
 
     LocalAcceptor acceptor;
     Service& service;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "codec.hh"
 #include "json.hh"
 
 namespace postbearer::rehearsal {
@@ -29,6 +30,10 @@ constexpr KindName kKinds[] = {
     {"date_header", Step::Kind::DateHeader},
     {"html", Step::Kind::Html},
     {"expired_token", Step::Kind::ExpiredToken},
+    {"graph_error", Step::Kind::GraphError},
+    {"cae_challenge", Step::Kind::CaeChallenge},
+    {"reset_while_reading", Step::Kind::ResetWhileReading},
+    {"add_headers", Step::Kind::AddHeaders},
 };
 constexpr std::int64_t kMaxHugeBytes = 1'000'000'000;
 
@@ -38,10 +43,36 @@ const KindName* find_kind(const std::string& name) {
     return found == std::end(kKinds) ? nullptr : found;
 }
 
+/// Kinds that answer instead of the room; they may let it serve first.
+bool replaces(Step::Kind kind) {
+    using Kind = Step::Kind;
+    return kind == Kind::Respond || kind == Kind::Error || kind == Kind::Hang ||
+           kind == Kind::ResetBefore || kind == Kind::Redirect || kind == Kind::Html ||
+           kind == Kind::GraphError || kind == Kind::CaeChallenge;
+}
+
+void read_graph_members(Step& step, ObjectReader& reader) {
+    using Kind = Step::Kind;
+    if (replaces(step.kind)) {
+        step.delivered = reader.boolean("delivered", false);
+    }
+    if (step.kind == Kind::GraphError) {
+        step.code = reader.text("code", "");
+        step.message = reader.text("message", "");
+        step.inner_code = reader.text("inner", "");
+    } else if (step.kind == Kind::CaeChallenge) {
+        step.claims = reader.text(
+            "claims", R"({"access_token":{"nbf":{"essential":true,"value":"1700000000"}}})");
+    } else if (step.kind == Kind::ResetWhileReading) {
+        step.bytes = std::max<std::int64_t>(reader.integer("after_bytes", 0), 0);
+    }
+}
+
 /// The members of the kinds that answer with words of their own.
 void read_answer_members(Step& step, ObjectReader& reader) {
     using Kind = Step::Kind;
-    if (step.kind == Kind::Respond || step.kind == Kind::Redirect || step.kind == Kind::Error) {
+    if (step.kind == Kind::Respond || step.kind == Kind::Redirect || step.kind == Kind::Error ||
+        step.kind == Kind::GraphError || step.kind == Kind::AddHeaders || step.kind == Kind::Html) {
         step.status =
             static_cast<unsigned>(std::clamp<std::int64_t>(reader.integer("status", 0), 0, 999));
         const Json::Value headers = reader.object("headers");
@@ -100,6 +131,7 @@ std::variant<Step, std::string> parse_step(const Json::Value& json) {
     step.kind = kind->kind;
     read_answer_members(step, reader);
     read_change_members(step, reader);
+    read_graph_members(step, reader);
     if (!reader.problem().empty()) {
         return step.kind_name + ": " + reader.problem();
     }
@@ -113,6 +145,14 @@ std::variant<Step, std::string> parse_step(const Json::Value& json) {
 
 bool Behaviours::Entry::accepts() const {
     return !steps.empty() && steps.front().kind == Step::Kind::HangAccept;
+}
+
+bool Behaviours::Entry::matches(const Occasion& occasion) const {
+    return !accepts() &&
+           (endpoint == "*" || endpoint == occasion.endpoint ||
+            (endpoint == "graph" && occasion.room == "graph")) &&
+           (client_id == "*" || client_id == occasion.client_id) &&
+           (mailbox == "*" || iequals(mailbox, occasion.mailbox));
 }
 
 bool Behaviours::Entry::use() {
@@ -133,6 +173,7 @@ std::variant<std::uint64_t, std::string> Behaviours::add(const Json::Value& json
     entry.source = json;
     entry.endpoint = reader.text("endpoint", "token");
     entry.client_id = reader.text("client_id", "*");
+    entry.mailbox = reader.text("mailbox", "*");
     entry.times = reader.integer("times", 1);
     entry.after = reader.integer("after", 0);
     const Json::Value& orders = reader.any("do");
@@ -162,12 +203,9 @@ std::variant<std::uint64_t, std::string> Behaviours::add(const Json::Value& json
     return last_id_;
 }
 
-Behaviours::Taken Behaviours::take(const std::string& endpoint, const std::string& client_id) {
+Behaviours::Taken Behaviours::take(const Occasion& occasion) {
     for (auto& [id, entry] : entries_) {
-        const bool matches = !entry.accepts() &&
-                             (entry.endpoint == "*" || entry.endpoint == endpoint) &&
-                             (entry.client_id == "*" || entry.client_id == client_id);
-        if (matches && entry.use()) {
+        if (entry.matches(occasion) && entry.use()) {
             return {id, entry.steps};
         }
     }

@@ -32,7 +32,11 @@ struct Step {
         SignWithForeignKey,
         DateHeader,
         Html,
-        ExpiredToken
+        ExpiredToken,
+        GraphError,
+        CaeChallenge,
+        ResetWhileReading,
+        AddHeaders
     };
     Kind kind = Kind::Respond;
     std::string kind_name;
@@ -51,6 +55,15 @@ struct Step {
     std::int64_t skew_seconds = 0;
     Json::Value set{Json::objectValue};
     std::vector<std::string> remove;
+    bool delivered = false;                 // served as ever, then answered as the step says
+    std::string code, message, inner_code;  // of a Graph error
+};
+/// What an order is matched against.
+struct Occasion {
+    std::string room;  // an order for the endpoint "graph" means all of that room
+    std::string endpoint;
+    std::string client_id;
+    std::string mailbox;
 };
 /// Either the step or what is wrong with the JSON.
 [[nodiscard]] std::variant<Step, std::string> parse_step(const Json::Value& json);
@@ -67,7 +80,7 @@ public:
     /// The id of the new entry, or what is wrong with the JSON.
     [[nodiscard]] std::variant<std::uint64_t, std::string> add(const Json::Value& json);
     /// First entry that matches and has times left.
-    [[nodiscard]] Taken take(const std::string& endpoint, const std::string& client_id);
+    [[nodiscard]] Taken take(const Occasion& occasion);
     /// The same for a new connection; only hang_accept entries match.
     [[nodiscard]] std::optional<std::uint64_t> take_accept();
     bool remove(std::uint64_t id);
@@ -80,6 +93,7 @@ private:
     struct Entry {
         std::string endpoint;
         std::string client_id;
+        std::string mailbox;
         std::int64_t times = 1;  // -1: for ever
         std::int64_t after = 0;
         std::int64_t used = 0;
@@ -88,6 +102,7 @@ private:
         std::vector<std::function<void()>> waiting;
 
         [[nodiscard]] bool accepts() const;
+        [[nodiscard]] bool matches(const Occasion& occasion) const;
         [[nodiscard]] bool use();
     };
     std::uint64_t last_id_ = 0;

@@ -18,6 +18,16 @@ constexpr std::string_view kUrlSafe =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
+/// 64 where a character is not of the alphabet.
+std::array<unsigned char, 256> values_of(std::string_view alphabet) {
+    std::array<unsigned char, 256> values{};
+    values.fill(64);
+    for (std::size_t i = 0; i < alphabet.size(); ++i) {
+        values[static_cast<unsigned char>(alphabet[i])] = static_cast<unsigned char>(i);
+    }
+    return values;
+}
+
 std::string encode(std::string_view bytes, std::string_view alphabet, bool pad) {
     std::string out;
     out.reserve((bytes.size() + 2) / 3 * 4);
@@ -41,7 +51,8 @@ std::string encode(std::string_view bytes, std::string_view alphabet, bool pad) 
 }
 
 /// `text` without padding.
-std::optional<std::string> decode(std::string_view text, std::string_view alphabet) {
+std::optional<std::string> decode(std::string_view text,
+                                  const std::array<unsigned char, 256>& values) {
     if (text.size() % 4 == 1) {
         return std::nullopt;
     }
@@ -50,11 +61,11 @@ std::optional<std::string> decode(std::string_view text, std::string_view alphab
     std::uint32_t window = 0;
     unsigned bits = 0;
     for (const char c : text) {
-        const auto value = alphabet.find(c);
-        if (value == std::string_view::npos) {
+        const unsigned value = values[static_cast<unsigned char>(c)];
+        if (value == 64) {
             return std::nullopt;
         }
-        window = (window << 6U) | static_cast<std::uint32_t>(value);
+        window = (window << 6U) | value;
         bits += 6;
         if (bits >= 8) {
             bits -= 8;
@@ -106,11 +117,13 @@ std::optional<std::string> decode_base64(std::string_view text) {
     for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) {
         text.remove_suffix(1);
     }
-    return decode(text, kStandard);
+    static const auto values = values_of(kStandard);
+    return decode(text, values);
 }
 
 std::optional<std::string> decode_base64url(std::string_view text) {
-    return decode(text, kUrlSafe);
+    static const auto values = values_of(kUrlSafe);
+    return decode(text, values);
 }
 
 std::string hex(std::string_view bytes) {

@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control_api.hh"
 
-#include <charconv>
-
 #include "form.hh"
 #include "json.hh"
 #include "token_request.hh"
 
 namespace postbearer::rehearsal {
-namespace {
-
-ControlAnswer fault(unsigned status, const std::string& what) {
-    ControlAnswer answer;
-    answer.status = status;
-    answer.body["error"] = what;
-    return answer;
-}
-
-ControlAnswer nothing_there() { return fault(404, "no such thing; see tests/rehearsal/README.md"); }
-
-std::optional<std::uint64_t> parse_number(const std::string& text) {
-    std::uint64_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
-}
-
-}  // namespace
-
 ControlAnswer ControlApi::handle(const HttpRequest& request, WallTime now) {
     const std::vector<std::string> path = path_segments(request.path);
+    if (path.size() > 1 && path[0] == "graph") {
+        return graph_.handle(request, {path.begin() + 1, path.end()}, now);
+    }
     if (request.method == "GET" && path.size() == 1) {
         return read(path[0]);
     }
@@ -51,7 +32,7 @@ ControlAnswer ControlApi::read(const std::string& what) const {
     } else if (what == "auth") {
         answer.body = service_.records().auth_json();
     } else if (what == "counters") {
-        for (const auto& [name, value] : service_.records().counters()) {
+        for (const auto& [name, value] : counters()) {
             answer.body[name] = static_cast<Json::UInt64>(value);
         }
     } else if (what == "behaviour") {
@@ -74,6 +55,7 @@ ControlAnswer ControlApi::remove(const std::vector<std::string>& path) {
     }
     if (path.size() == 1 && path[0] == "records") {
         service_.records().reset();
+        graph_.reset();
         return {};
     }
     if (path.size() == 2 && path[0] == "behaviour") {
@@ -91,16 +73,16 @@ ControlAnswer ControlApi::write(const HttpRequest& request, const std::vector<st
                                 WallTime now) {
     const auto json = parse_json(request.body);
     if (!json) {
-        return fault(400, "the body is not JSON");
+        return control_fault(400, "the body is not JSON");
     }
     if (path.size() == 2 && path[0] == "clients") {
         const auto id = form_decode(path[1]);
-        return id && !id->empty() ? put_client(*id, *json) : fault(400, "bad client id");
+        return id && !id->empty() ? put_client(*id, *json) : control_fault(400, "bad client id");
     }
     if (path.size() == 1 && path[0] == "behaviour") {
         const auto added = service_.behaviours().add(*json);
         if (const auto* problem = std::get_if<std::string>(&added)) {
-            return fault(400, *problem);
+            return control_fault(400, *problem);
         }
         ControlAnswer answer;
         answer.status = 201;
@@ -113,7 +95,7 @@ ControlAnswer ControlApi::write(const HttpRequest& request, const std::vector<st
     if (path.size() == 2 && path[0] == "auth" && path[1] == "policy") {
         auto policy = parse_auth_policy(*json);
         if (const auto* problem = std::get_if<std::string>(&policy)) {
-            return fault(400, *problem);
+            return control_fault(400, *problem);
         }
         service_.auth_policy() = std::get<AuthPolicy>(std::move(policy));
         return {};
@@ -124,7 +106,7 @@ ControlAnswer ControlApi::write(const HttpRequest& request, const std::vector<st
 ControlAnswer ControlApi::put_client(const std::string& id, const Json::Value& json) {
     auto client = parse_client(id, json);
     if (const auto* problem = std::get_if<std::string>(&client)) {
-        return fault(400, *problem);
+        return control_fault(400, *problem);
     }
     service_.clients().put(std::get<Client>(std::move(client)));
     ControlAnswer answer;
@@ -152,11 +134,17 @@ ControlAnswer ControlApi::mint(const Json::Value& json, WallTime now) {
     order.extra_claims = reader.object("extra_claims");
     order.header = reader.object("header");
     if (!reader.problem().empty()) {
-        return fault(400, reader.problem());
+        return control_fault(400, reader.problem());
     }
     ControlAnswer answer;
     answer.body["token"] = service_.mint().mint(order, now);
     return answer;
+}
+
+std::map<std::string, std::uint64_t> ControlApi::counters() const {
+    auto all = service_.records().counters();
+    graph_.add_counters(all);
+    return all;
 }
 
 std::optional<Waiting> ControlApi::waiting(const HttpRequest& request) const {
@@ -173,9 +161,9 @@ std::optional<Waiting> ControlApi::waiting(const HttpRequest& request) const {
 }
 
 bool ControlApi::reached(const Waiting& waiting) const {
-    const auto counters = service_.records().counters();
-    const auto found = counters.find(waiting.counter);
-    return found != counters.end() && found->second >= waiting.at_least;
+    const auto all = counters();
+    const auto found = all.find(waiting.counter);
+    return found != all.end() && found->second >= waiting.at_least;
 }
 
 }  // namespace postbearer::rehearsal

@@ -8,14 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "control_answer.hh"
+#include "graph_control.hh"
 #include "service.hh"
 
 namespace postbearer::rehearsal {
-
-struct ControlAnswer {
-    unsigned status = 200;
-    Json::Value body{Json::objectValue};
-};
 
 /// A test that waits for something: answer when the counter has got there, or too late.
 struct Waiting {
@@ -27,7 +24,7 @@ struct Waiting {
 /// What the tests say on control.sock (README.md), apart from the transport.
 class ControlApi {
 public:
-    explicit ControlApi(Service& service) : service_(service) {}
+    explicit ControlApi(Service& service) : service_(service), graph_(service.graph()) {}
 
     [[nodiscard]] ControlAnswer handle(const HttpRequest& request, WallTime now);
     /// GET /wait?counter=NAME&at_least=N&timeout_ms=M; nothing for any other request.
@@ -42,7 +39,10 @@ private:
     [[nodiscard]] ControlAnswer put_client(const std::string& id, const Json::Value& json);
     [[nodiscard]] ControlAnswer mint(const Json::Value& json, WallTime now);
 
+    [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
+
     Service& service_;
+    GraphControl graph_;
 };
 
 }  // namespace postbearer::rehearsal

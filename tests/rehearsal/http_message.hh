@@ -19,7 +19,8 @@ struct HttpRequest {
     std::string path;   // target up to '?', not decoded
     std::string query;  // after '?', not decoded
     HttpHeaders headers;
-    std::string body;
+    std::string body;              // cut to nothing where it is longer than anybody wants to keep
+    std::size_t body_bytes = 0;    // as they came
     std::uint64_t connection = 0;  // number of the TCP connection, counted from 1
 
     /// First header of that name, or empty.

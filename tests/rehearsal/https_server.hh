@@ -12,8 +12,7 @@ namespace postbearer::rehearsal {
 
 class Service;
 
-/// The TLS front: reads HTTP/1.1 requests, asks the Service, and delivers the answer the way it
-/// says: whole, dripping, half, never.
+/// The listener of HTTP/1.1, with TLS or (for programs that stand before us) without.
 class HttpsServer {
 public:
     explicit HttpsServer(boost::asio::io_context& loop);
@@ -23,15 +22,14 @@ public:
     HttpsServer& operator=(HttpsServer&&) = delete;
     ~HttpsServer();
 
-    /// Binds; empty, or why not. `port` 0 takes a free one.
+    /// Binds; empty, or why not. `port` 0 takes a free one, no `identity` means no TLS.
     [[nodiscard]] std::string bind(const std::string& address, std::uint16_t port,
-                                   const ServerIdentity& identity);
+                                   const ServerIdentity* identity);
     [[nodiscard]] std::uint16_t port() const;
     /// From now on connections are served; `service` must outlive the loop's last turn.
     void serve(Service& service);
 
 private:
-    class Session;
     struct Parts;
     void accept();
 

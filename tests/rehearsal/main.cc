@@ -13,6 +13,7 @@
 #include "auth_server.hh"
 #include "control_server.hh"
 #include "files.hh"
+#include "graph_mime.hh"
 #include "https_server.hh"
 #include "json.hh"
 #include "log.hh"
@@ -61,9 +62,13 @@ std::optional<ServerIdentity> write_certificates(const std::string& directory) {
     return trusted;
 }
 
-bool write_ready(const Options& options, const Service& service, std::uint16_t port) {
+bool write_ready(const Options& options, const Service& service, std::uint16_t port,
+                 std::uint16_t http_port) {
     Json::Value json;
     json["https_port"] = port;
+    if (http_port != 0) {
+        json["http_port"] = http_port;
+    }
     json["base_url"] = service.base_url();
     json["control_socket"] = options.directory + "/control.sock";
     json["auth_socket"] = options.auth_socket;
@@ -87,13 +92,20 @@ int run(const Options& options) {
     }
     boost::asio::io_context loop(1);
     HttpsServer https(loop);
-    std::string problem = https.bind(options.address, options.port, *identity);
+    std::string problem = https.bind(options.address, options.port, &*identity);
+    HttpsServer http(loop);
+    if (problem.empty() && options.http_port) {
+        problem = http.bind(options.address, *options.http_port, nullptr);
+    }
     if (!problem.empty()) {
         return fail(problem);
     }
-    Service service("https://localhost:" + std::to_string(https.port()), std::move(*own),
-                    std::move(*foreign));
+    Service service("https://localhost:" + std::to_string(https.port()), options.directory,
+                    std::move(*own), std::move(*foreign));
     https.serve(service);
+    if (options.http_port) {
+        http.serve(service);
+    }
     ControlServer control(loop, service);
     problem = control.listen(options.directory + "/control.sock");
     AuthServer auth(loop, service);
@@ -105,7 +117,7 @@ int run(const Options& options) {
     }
     boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
     signals.async_wait([&loop](const auto&, int) { loop.stop(); });
-    if (!write_ready(options, service, https.port())) {
+    if (!write_ready(options, service, https.port(), http.port())) {
         return fail(ready + ": cannot be written");
     }
     log_line("ready", {{"url", service.base_url()}});
@@ -131,6 +143,7 @@ int main(int argc, char** argv) {
         }
         std::signal(SIGPIPE, SIG_IGN);
         rehearsal::raise_descriptor_limit();
+        rehearsal::start_mime();
         return rehearsal::run(std::get<rehearsal::Options>(options));
     } catch (const std::exception& error) {
         return rehearsal::fail(error.what());

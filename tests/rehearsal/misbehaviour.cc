@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "misbehaviour.hh"
 
+#include <algorithm>
+
 #include "aadsts.hh"
+#include "graph_answers.hh"
 #include "json.hh"
 
 namespace postbearer::rehearsal {
@@ -44,8 +47,9 @@ HttpAnswer error(const Step& step, const HttpRequest& request, RequestRecord& re
     return entra_error_answer(entra, request, base_url, now);
 }
 
-HttpAnswer html() {
+HttpAnswer html(const Step& step) {
     HttpAnswer answer;
+    answer.status = step.status != 0 ? step.status : 200;
     answer.body =
         "<!DOCTYPE html><html><head><title>Sign in to your account</title></head>"
         "<body><h1>Welcome to the hotel network</h1></body></html>";
@@ -63,11 +67,17 @@ std::optional<HttpAnswer> replacement(const Step& step, const HttpRequest& reque
     } else if (step.kind == Kind::Error) {
         answer = error(step, request, record, base_url, now);
     } else if (step.kind == Kind::Html) {
-        answer = html();
+        answer = html(step);
     } else if (step.kind == Kind::Redirect) {
         answer.emplace();
         answer->status = step.status != 0 ? step.status : 307;
         answer->set_header("Location", step.location);
+    } else if (step.kind == Kind::GraphError) {
+        const unsigned status = step.status != 0 ? step.status : 500;
+        answer = graph_error_answer({status, step.code, step.message, step.inner_code}, request,
+                                    record, now);
+    } else if (step.kind == Kind::CaeChallenge) {
+        answer = graph_error_answer(claims_challenge(step.claims), request, record, now);
     } else if (step.kind == Kind::Hang || step.kind == Kind::ResetBefore) {
         answer.emplace();
         answer->delivery.way =
@@ -129,6 +139,11 @@ void change(const Step& step, HttpAnswer& answer) {
         case Kind::Latency:
             answer.delivery.latency += std::chrono::milliseconds(step.ms);
             break;
+        case Kind::AddHeaders:
+            for (const auto& [name, value] : step.headers) {
+                answer.set_header(name, value);
+            }
+            break;
         case Kind::DateHeader:
             answer.date_skew = std::chrono::seconds(step.skew_seconds);
             break;
@@ -155,6 +170,10 @@ HttpAnswer misbehave(const Behaviours::Taken& behaviour, const HttpRequest& requ
                      RequestRecord& record, const std::string& base_url,
                      const std::function<HttpAnswer(const Twists&)>& normal, WallTime now) {
     std::optional<HttpAnswer> answer;
+    if (std::any_of(behaviour.steps.begin(), behaviour.steps.end(),
+                    [](const Step& step) { return step.delivered; })) {
+        (void)normal(twists_of(behaviour.steps));  // done, and nobody is told
+    }
     for (const Step& step : behaviour.steps) {
         record.behaviours.push_back(step.kind_name);
         if (!answer) {

@@ -21,11 +21,17 @@ std::variant<Options, std::string> parse_options(const std::vector<std::string>&
             options.auth_socket = value;
         } else if (name == "--auth-socket-owner") {
             options.auth_socket_owner = value;
-        } else if (name == "--port") {
+        } else if (name == "--port" || name == "--http-port") {
+            std::uint16_t port = 0;
             const char* const end = value.data() + value.size();
-            const auto [stop, error] = std::from_chars(value.data(), end, options.port);
+            const auto [stop, error] = std::from_chars(value.data(), end, port);
             if (error != std::errc() || stop != end) {
-                return "--port " + value + ": a number up to 65535 is expected";
+                return name + " " + value + ": a number up to 65535 is expected";
+            }
+            if (name == "--port") {
+                options.port = port;
+            } else {
+                options.http_port = port;
             }
         } else {
             return name + ": unknown option";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,7 +12,8 @@ namespace postbearer::rehearsal {
 struct Options {
     std::string directory;
     std::string address = "127.0.0.1";
-    std::uint16_t port = 0;  // 0: any free one
+    std::uint16_t port = 0;                  // 0: any free one
+    std::optional<std::uint16_t> http_port;  // a second listener without TLS
     std::string auth_socket;
     std::string auth_socket_owner;
 };

@@ -30,9 +30,11 @@ Json::Value describe(const RequestRecord& record) {
     json["connection"] = static_cast<Json::UInt64>(record.connection);
     json["method"] = record.method;
     json["path"] = record.path;
+    json["query"] = record.query;
     json["room"] = record.room;
     json["endpoint"] = record.endpoint;
     json["tenant"] = record.tenant;
+    json["mailbox"] = record.mailbox;
     json["client_id"] = record.client_id;
     json["client_auth"] = record.client_auth;
     json["scope"] = record.scope;
@@ -42,6 +44,8 @@ Json::Value describe(const RequestRecord& record) {
     json["unknown_parameters"] = to_json(record.unknown_parameters);
     json["behaviours"] = to_json(record.behaviours);
     json["token_fingerprint"] = record.token_fingerprint;
+    json["request_id"] = record.request_id;
+    json["body_bytes"] = static_cast<Json::UInt64>(record.body_bytes);
     json["aadsts"] = static_cast<Json::Int64>(record.aadsts);
     json["status"] = record.status;
     json["outcome"] = record.outcome;

@@ -20,9 +20,11 @@ struct RequestRecord {
     std::uint64_t connection = 0;
     std::string method;
     std::string path;
-    std::string room;      // which part answered: entra, oidc, (later) graph
-    std::string endpoint;  // token, discovery, keys; empty if nothing is there
+    std::string query;     // of Graph's look-ups; nowhere else
+    std::string room;      // which part answered: entra, oidc, graph
+    std::string endpoint;  // token, discovery, keys, sendmail, ...; empty if nothing is there
     std::string tenant;
+    std::string mailbox;  // in the path of a Graph request, lower case
     std::string client_id;
     std::string client_auth;  // post, basic, assertion, none
     std::string scope;
@@ -31,10 +33,12 @@ struct RequestRecord {
     std::vector<std::string> parameters;
     std::vector<std::string> unknown_parameters;
     std::vector<std::string> behaviours;  // kinds applied
-    std::string token_fingerprint;        // of the token handed out
+    std::string token_fingerprint;        // of the token handed out, at Graph: brought along
+    std::string request_id;               // Graph's own
+    std::size_t body_bytes = 0;
     std::int64_t aadsts = 0;
     unsigned status = 0;                // 0: never answered
-    std::string outcome = "in_flight";  // then answered, hung, reset, reset_in_body, client_gone
+    std::string outcome = "in_flight";  // then answered, hung, reset, ...: README.md
     std::int64_t duration_ms = 0;
 };
 
@@ -71,7 +75,11 @@ public:
     /// Called once the endpoint of a request is known.
     void count_token_request();
     void count_token_success() { ++token_successes_; }
-    void count_connection() { ++connections_; }
+    /// Its number, counted from 1 and never again.
+    std::uint64_t count_connection() {
+        ++connections_;
+        return ++last_connection_;
+    }
     void add_token(TokenRecord record) { tokens_.push_back(std::move(record)); }
     /// The caller may go on filling it in.
     std::shared_ptr<AuthRecord> add_auth(AuthRecord record);
@@ -90,6 +98,7 @@ private:
     std::uint64_t token_requests_ = 0;
     std::uint64_t token_successes_ = 0;
     std::uint64_t connections_ = 0;
+    std::uint64_t last_connection_ = 0;
     std::uint64_t in_flight_ = 0;
     std::uint64_t max_in_flight_ = 0;
 };

@@ -557,4 +557,6 @@ class AuthSocket(Base):
 
 
 if __name__ == "__main__":
+    sys.modules["self_test"] = sys.modules["__main__"]
+    from graph_self_test import *  # noqa: its cases run with ours
     unittest.main(verbosity=1)

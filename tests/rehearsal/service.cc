@@ -25,11 +25,15 @@ void log_unknown_parameters(const RequestRecord& record) {
 
 }  // namespace
 
-Service::Service(std::string base_url, SigningKey own, SigningKey foreign)
+Service::Service(std::string base_url, const std::string& directory, SigningKey own,
+                 SigningKey foreign)
     : base_url_(std::move(base_url)),
       own_(std::move(own)),
       foreign_(std::move(foreign)),
-      mint_(own_, foreign_, records_) {
+      mint_(own_, foreign_, records_),
+      verifier_(own_),
+      graph_(base_url_, directory + "/graph"),
+      graph_room_(graph_, verifier_, clients_) {
     rooms_.push_back(std::make_unique<OidcRoom>(base_url_, clients_, own_, mint_, records_));
     rooms_.push_back(std::make_unique<EntraRoom>(base_url_, clients_, own_, mint_, records_));
 }
@@ -43,14 +47,38 @@ Room* Service::find_room(const HttpRequest& request, RequestRecord& record) cons
     return nullptr;
 }
 
-Service::Handled Service::handle(const HttpRequest& request, WallTime now) {
-    Handled handled;
-    handled.record = records_.open_request(request, now);
-    RequestRecord& record = *handled.record;
+Service::Exchange Service::begin(const HttpRequest& head, WallTime now) {
+    Exchange exchange;
+    exchange.record = records_.open_request(head, now);
+    RequestRecord& record = *exchange.record;
+    exchange.visit = graph_room_.enter(head, record, now);
+    if (!exchange.visit) {
+        return exchange;
+    }
+    exchange.plan = exchange.visit->plan();
+    exchange.behaviour =
+        behaviours_.take({record.room, record.endpoint, record.client_id, record.mailbox});
+    for (const Step& step : exchange.behaviour->steps) {
+        if (step.kind == Step::Kind::ResetWhileReading) {
+            exchange.plan.reset_after_bytes = static_cast<std::size_t>(step.bytes);
+            record.behaviours.push_back(step.kind_name);
+        }
+    }
+    return exchange;
+}
+
+HttpAnswer Service::finish(Exchange& exchange, const HttpRequest& request, WallTime now) {
+    RequestRecord& record = *exchange.record;
+    record.body_bytes = request.body_bytes;
+    if (exchange.visit) {
+        const auto normal = [&](const Twists&) {
+            return exchange.visit->serve(request, record, now);
+        };
+        return misbehave(*exchange.behaviour, request, record, base_url_, normal, now);
+    }
     Room* const room = find_room(request, record);
     if (room == nullptr) {
-        handled.answer = not_found();
-        return handled;
+        return not_found();
     }
     if (record.endpoint == "token") {
         records_.count_token_request();
@@ -59,9 +87,8 @@ Service::Handled Service::handle(const HttpRequest& request, WallTime now) {
     const auto normal = [&](const Twists& twists) {
         return room->serve(request, record, twists, now);
     };
-    handled.answer = misbehave(behaviours_.take(record.endpoint, record.client_id), request, record,
-                               base_url_, normal, now);
-    return handled;
+    return misbehave(behaviours_.take({record.room, record.endpoint, record.client_id, ""}),
+                     request, record, base_url_, normal, now);
 }
 
 }  // namespace postbearer::rehearsal

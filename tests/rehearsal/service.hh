@@ -2,16 +2,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "auth_policy.hh"
 #include "behaviour.hh"
 #include "client_registry.hh"
+#include "graph_room.hh"
+#include "graph_state.hh"
 #include "jwt.hh"
 #include "records.hh"
 #include "room.hh"
 #include "token_mint.hh"
+#include "token_verifier.hh"
 
 namespace postbearer::rehearsal {
 
@@ -19,19 +23,24 @@ namespace postbearer::rehearsal {
 /// answer. One thread only.
 class Service {
 public:
-    /// `base_url` is "https://localhost:PORT".
-    Service(std::string base_url, SigningKey own, SigningKey foreign);
+    /// `base_url` is "https://localhost:PORT"; `directory` takes the mail that is kept in files.
+    Service(std::string base_url, const std::string& directory, SigningKey own, SigningKey foreign);
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
     Service(Service&&) = delete;
     Service& operator=(Service&&) = delete;
     ~Service() = default;
 
-    struct Handled {
+    /// One request under way.
+    struct Exchange {
         std::shared_ptr<RequestRecord> record;  // the front closes it when the answer is out
-        HttpAnswer answer;
+        std::shared_ptr<Visit> visit;           // and lets this go when the answer begins to leave
+        std::optional<Behaviours::Taken> behaviour;
+        BodyPlan plan;
     };
-    [[nodiscard]] Handled handle(const HttpRequest& request, WallTime now);
+    /// `head` has no body yet.
+    [[nodiscard]] Exchange begin(const HttpRequest& head, WallTime now);
+    [[nodiscard]] HttpAnswer finish(Exchange& exchange, const HttpRequest& request, WallTime now);
 
     [[nodiscard]] const std::string& base_url() const { return base_url_; }
     [[nodiscard]] const SigningKey& key() const { return own_; }
@@ -40,6 +49,8 @@ public:
     [[nodiscard]] Records& records() { return records_; }
     [[nodiscard]] TokenMint& mint() { return mint_; }
     [[nodiscard]] AuthPolicy& auth_policy() { return auth_policy_; }
+    [[nodiscard]] TokenVerifier& verifier() { return verifier_; }
+    [[nodiscard]] GraphState& graph() { return graph_; }
 
 private:
     [[nodiscard]] Room* find_room(const HttpRequest& request, RequestRecord& record) const;
@@ -52,6 +63,9 @@ private:
     Records records_;
     AuthPolicy auth_policy_;
     TokenMint mint_;
+    TokenVerifier verifier_;
+    GraphState graph_;
+    GraphRoom graph_room_;
     std::vector<std::unique_ptr<Room>> rooms_;
 };
 

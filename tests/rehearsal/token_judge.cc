@@ -8,11 +8,6 @@
 namespace postbearer::rehearsal {
 namespace {
 
-std::string text_claim(const Json::Value& object, const char* name) {
-    const Json::Value& value = object[name];
-    return value.isString() ? value.asString() : std::string();
-}
-
 bool contains_word(const std::string& words, const std::string& word) {
     return (" " + words + " ").find(" " + word + " ") != std::string::npos;
 }
@@ -52,14 +47,14 @@ std::string TokenJudge::judge_password(const Credentials& credentials) const {
 std::string TokenJudge::judge_token(const Credentials& credentials, AuthRecord& record,
                                     WallTime now) const {
     record.fingerprint = fingerprint(credentials.secret);
-    const auto jwt = parse_jwt(credentials.secret);
-    if (!jwt) {
+    const auto token = verifier_.verify(credentials.secret, now);
+    if (!token) {
         return "not a JWT";
     }
-    const Json::Value& claims = jwt->claims;
+    const Json::Value& claims = token->claims;
     record.client_id = text_claim(claims, "appid");
-    if (std::string reason = judge_header(*jwt); !reason.empty()) {
-        return reason;
+    if (!token->problem.empty()) {
+        return token->problem;
     }
     if (std::string reason = judge_times(claims, now); !reason.empty()) {
         return reason;
@@ -74,19 +69,6 @@ std::string TokenJudge::judge_token(const Credentials& credentials, AuthRecord& 
         return "token revoked";
     }
     return claims.isMember("upn") ? judge_user(claims, record) : judge_app(claims, record);
-}
-
-std::string TokenJudge::judge_header(const Jwt& jwt) const {
-    if (text_claim(jwt.header, "typ") != "JWT") {
-        return "wrong typ";
-    }
-    if (text_claim(jwt.header, "alg") != "RS256") {
-        return "wrong algorithm";
-    }
-    if (text_claim(jwt.header, "kid") != key_.kid()) {
-        return "unknown key";
-    }
-    return key_.verify(jwt.signed_part, jwt.signature) ? "" : "bad signature";
 }
 
 std::string TokenJudge::judge_times(const Json::Value& claims, WallTime now) const {

@@ -5,9 +5,9 @@
 
 #include "auth_policy.hh"
 #include "client_registry.hh"
-#include "jwt.hh"
 #include "records.hh"
 #include "sasl_messages.hh"
+#include "token_verifier.hh"
 
 namespace postbearer::rehearsal {
 
@@ -16,9 +16,12 @@ namespace postbearer::rehearsal {
 /// scope and the user's name (delegated).
 class TokenJudge {
 public:
-    TokenJudge(const SigningKey& key, const ClientRegistry& clients, AuthPolicy& policy,
+    TokenJudge(TokenVerifier& verifier, const ClientRegistry& clients, AuthPolicy& policy,
                std::string issuer_prefix)
-        : key_(key), clients_(clients), policy_(policy), issuer_prefix_(std::move(issuer_prefix)) {}
+        : verifier_(verifier),
+          clients_(clients),
+          policy_(policy),
+          issuer_prefix_(std::move(issuer_prefix)) {}
 
     /// Fills user, client_id, fingerprint, success and reason ("" when good) of `record`.
     void judge(const std::string& mechanism, const std::string& message, AuthRecord& record,
@@ -28,12 +31,11 @@ private:
     [[nodiscard]] std::string judge_password(const Credentials& credentials) const;
     [[nodiscard]] std::string judge_token(const Credentials& credentials, AuthRecord& record,
                                           WallTime now) const;
-    [[nodiscard]] std::string judge_header(const Jwt& jwt) const;
     [[nodiscard]] std::string judge_times(const Json::Value& claims, WallTime now) const;
     [[nodiscard]] std::string judge_app(const Json::Value& claims, const AuthRecord& record) const;
     [[nodiscard]] std::string judge_user(const Json::Value& claims, const AuthRecord& record) const;
 
-    const SigningKey& key_;
+    TokenVerifier& verifier_;
     const ClientRegistry& clients_;
     AuthPolicy& policy_;
     std::string issuer_prefix_;

@@ -10,9 +10,10 @@
 namespace postbearer::rehearsal {
 namespace {
 
-constexpr std::array<std::string_view, 8> kKnownParameters = {
+constexpr std::array<std::string_view, 9> kKnownParameters = {
     "grant_type", "client_id",        "client_secret", "client_assertion_type",
     "scope",      "client_assertion", "client_info",   "resource",
+    "claims",
 };
 
 bool equal_secrets(const std::string& left, const std::string& right) {

@@ -82,4 +82,42 @@ Json::Value Rehearsal::tokens() const { return control("GET", "/tokens"); }
 
 Json::Value Rehearsal::auth() const { return control("GET", "/auth"); }
 
+void Rehearsal::set_mailboxes(const std::string& json) const {
+    (void)control("PUT", "/graph/mailboxes", json_of(json));
+}
+
+void Rehearsal::set_graph_behaviour(const std::string& json) const {
+    (void)control("PUT", "/graph/behaviour", json_of(json));
+}
+
+void Rehearsal::set_graph_limits(const std::string& json) const {
+    (void)control("PUT", "/graph/limits", json_of(json));
+}
+
+void Rehearsal::wait_for_accepted(std::uint64_t at_least, std::chrono::milliseconds timeout) const {
+    (void)control("GET", "/wait?counter=graph_accepted&at_least=" + std::to_string(at_least) +
+                             "&timeout_ms=" + std::to_string(timeout.count()));
+}
+
+Json::Value Rehearsal::graph_messages(const std::string& query) const {
+    return control("GET", "/graph/messages" + query);
+}
+
+std::string Rehearsal::raw_message(std::uint64_t number) const {
+    const Json::Value message =
+        control("GET", "/graph/messages/" + std::to_string(number) + "?file=1");
+    return read_file(message["file"].asString());
+}
+
+Json::Value Rehearsal::deliveries(std::uint64_t at_least) const {
+    return control("GET", "/graph/deliveries?at_least=" + std::to_string(at_least));
+}
+
+void Rehearsal::put_in_inbox(const std::string& mailbox, const std::string& mime) const {
+    Json::Value order;
+    order["mailbox"] = mailbox;
+    order["mime"] = mime;
+    (void)control("POST", "/graph/inbox", order);
+}
+
 }  // namespace postbearer::test

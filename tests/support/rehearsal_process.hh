@@ -3,6 +3,8 @@
 
 #include <json/value.h>
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "tests/support/process.hh"
@@ -54,6 +56,23 @@ public:
     [[nodiscard]] Json::Value tokens() const;
     /// Each AUTH that a server asked about: mechanism, user, result, fingerprint, ...
     [[nodiscard]] Json::Value auth() const;
+
+    /// Microsoft Graph's side; `base_url()` + "/v1.0" is its endpoint.
+    /// Address to state or description; they replace all mailboxes there were.
+    void set_mailboxes(const std::string& json) const;
+    void set_graph_behaviour(const std::string& json) const;
+    void set_graph_limits(const std::string& json) const;
+    /// Returns when so many messages have been accepted, or fails; a minute at most.
+    void wait_for_accepted(std::uint64_t at_least, std::chrono::milliseconds timeout) const;
+    [[nodiscard]] std::uint64_t accepted() const { return counter("graph_accepted"); }
+    /// Accepted messages; `query` as "?mailbox=..&message_id=..&subject=.." (encoded), or empty.
+    [[nodiscard]] Json::Value graph_messages(const std::string& query = "") const;
+    /// The bytes of message `number`, from 1, as they were submitted.
+    [[nodiscard]] std::string raw_message(std::uint64_t number) const;
+    /// (recipient, message_id, mailbox, count), those with at least so many.
+    [[nodiscard]] Json::Value deliveries(std::uint64_t at_least = 1) const;
+    /// A message, such as an NDR, that arrives in a mailbox.
+    void put_in_inbox(const std::string& mailbox, const std::string& mime) const;
 
 private:
     [[nodiscard]] Json::Value control(const std::string& method, const std::string& path,
