@@ -6,6 +6,7 @@
 #include "common/text.hh"
 #include "milter/config_options.hh"
 #include "milter/config_sections.hh"
+#include "milter/envelope/address.hh"
 
 namespace postbearer::milter {
 namespace {
@@ -19,7 +20,9 @@ constexpr std::string_view kInet = "inet:";
 constexpr std::size_t kMaxSocketPath = 107;
 
 bool is_local_host(std::string_view host) {
-    return host == "localhost" || host.starts_with("127.") || host == "::1";
+    const auto address = IpAddress::parse(host);
+    return host == "localhost" ||
+           (address && host.find(':') == std::string_view::npos && address->bytes.front() == 127);
 }
 
 std::optional<Endpoint> read_unix(const Value& value, std::string_view path) {
@@ -82,19 +85,25 @@ std::optional<Endpoint> read_endpoint(const Value& value, bool may_be_inet, bool
     return std::nullopt;
 }
 
+bool same_place(const Endpoint& a, const Endpoint& b) {
+    return a.kind == b.kind && a.socket.path == b.socket.path && a.name == b.name;
+}
+
 void read_sockets(const Table& table, Loading& loading) {
     MilterConfig& out = loading.out;
     const auto trusted = table.find("inet_is_trusted");
     const bool inet_is_trusted = trusted && trusted->as_bool().value_or(false);
-    if (const auto listen = table.find("listen")) {
+    const auto listen = table.find("listen");
+    if (listen) {
         out.listen = read_endpoint(*listen, true, inet_is_trusted).value_or(out.listen);
     }
     if (const auto lmtp = table.find("lmtp")) {
         out.lmtp = read_endpoint(*lmtp, false, false).value_or(out.lmtp);
-        if (out.lmtp.kind == out.listen.kind && out.lmtp.socket.path == out.listen.socket.path &&
-            out.lmtp.name == out.listen.name) {
+        if (same_place(out.lmtp, out.listen)) {
             lmtp->error("is the same as listen");
         }
+    } else if (listen && same_place(out.lmtp, out.listen)) {
+        listen->error("is the same as lmtp");
     }
     if (const auto group = table.find("socket_group")) {
         out.listen.socket.group = config::known_group(*group, loading.host);
@@ -113,7 +122,13 @@ void read_domains(const Value& value, std::vector<std::string>& out) {
             each.error("expected a domain such as \"example.com\"");
             continue;
         }
-        out.push_back(domain);
+        // Recipients are compared by their address_key(), which has A-labels.
+        const auto key = address_key("x@" + domain);
+        if (!key) {
+            each.error("expected a domain such as \"example.com\"");
+            continue;
+        }
+        out.push_back(key->substr(2));
     }
 }
 

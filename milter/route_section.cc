@@ -92,8 +92,9 @@ MailboxRule read_mailbox(const Value& value) {
         return read_map(value, path);
     }
     rule.kind = MailboxRule::Kind::Fixed;
-    rule.address = ascii_lower(*text);
-    if (!is_mailbox_name(*text)) {
+    if (is_mailbox_name(*text)) {
+        rule.address = ascii_lower(*text);
+    } else {
         constexpr std::string_view kWords[] = {"sender", "from"};
         value.error("expected sender, from, an address, an object id or map:FILE, found \"" +
                     printable(*text, 80) + '"' + config::suggestion(*text, kWords));
@@ -102,12 +103,16 @@ MailboxRule read_mailbox(const Value& value) {
 }
 
 void read_conditions(const Table& table, Route& route) {
+    for (const std::string_view key :
+         {"sender", "from", "recipient", "allow_from", "client", "sasl_user"}) {
+        const auto value = table.find(key);
+        if (value && value->kind() == config::Kind::List && value->as_list()->empty()) {
+            value->error("an empty list matches nothing; leave the key out to match all");
+        }
+    }
     const auto read = [&](std::string_view key, AddressPatterns& out) {
         if (const auto value = table.find(key)) {
             out = patterns_value(*value);
-            if (out.empty() && value->kind() == config::Kind::List && value->as_list()->empty()) {
-                value->error("an empty list matches nothing; leave the key out to match all");
-            }
         }
     };
     read("sender", route.sender);
@@ -177,11 +182,19 @@ bool shadows(const Route& earlier, const Route& later) {
 
 /// A mailbox that no sender of the route can be, while the sender must be the mailbox.
 bool can_never_divert(const Route& route, const GraphPolicy& policy) {
-    return route.action == Action::Graph && route.mailbox.kind == MailboxRule::Kind::Fixed &&
-           policy.envelope_from == EnvelopeFrom::RelayIfDifferent && !route.sender.empty() &&
-           std::none_of(route.sender.begin(), route.sender.end(), [&](const std::string& pattern) {
-               return pattern_covers(pattern, route.mailbox.address);
-           });
+    if (route.action != Action::Graph || route.mailbox.kind != MailboxRule::Kind::Fixed ||
+        route.mailbox.address.empty() || policy.envelope_from != EnvelopeFrom::RelayIfDifferent) {
+        return false;
+    }
+    if (route.sender.empty() && policy.null_sender == NullSender::Mailbox) {
+        return false;  // what has no sender is not compared
+    }
+    const bool is_address = route.mailbox.address.find('@') != std::string::npos;
+    return !is_address ||
+           (!route.sender.empty() &&
+            std::none_of(route.sender.begin(), route.sender.end(), [&](const std::string& pattern) {
+                return pattern_covers(pattern, route.mailbox.address);
+            }));
 }
 
 }  // namespace

@@ -75,8 +75,10 @@ const std::string* MailboxMap::at(const std::string& key) const {
 
 std::string MailboxMap::find(std::string_view from_key, std::string_view sasl_user) const {
     const std::size_t sign = from_key.rfind('@');
+    // A sender that is no address keeps its bytes as key, and must not spell a sasl user with them.
+    const bool is_address = !from_key.starts_with(kSaslPrefix);
     const std::string keys[] = {
-        std::string(from_key),
+        is_address ? std::string(from_key) : std::string(),
         sasl_user.empty() ? std::string() : std::string(kSaslPrefix) + ascii_lower(sasl_user),
         sign == std::string_view::npos ? std::string() : std::string(from_key.substr(sign)), "*"};
     for (const std::string& key : keys) {

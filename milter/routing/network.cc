@@ -12,6 +12,7 @@ namespace postbearer::milter {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr unsigned kMappedBits = 96;
 
 unsigned bits_of(const IpAddress& address) noexcept { return address.v6 ? 128 : 32; }
 
@@ -40,6 +41,9 @@ IpAddress from_v6(const std::array<std::uint8_t, 16>& bytes) noexcept {
 }  // namespace
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
     const std::string copy(text);
     std::array<std::uint8_t, 16> bytes{};
     if (::inet_pton(AF_INET, copy.c_str(), bytes.data()) == 1) {
@@ -90,11 +94,14 @@ std::optional<Network> Network::parse(std::string_view text) {
     const unsigned bits = bits_of(*address);
     Network network{*address, bits};
     if (slash != std::string_view::npos) {
+        // The prefix counts the bits of the text: an IPv4-mapped address is written with 128.
+        const bool mapped = !address->v6 && literal.find(':') != std::string_view::npos;
+        const unsigned before = mapped ? kMappedBits : 0;
         const auto prefix = parse_decimal(text.substr(slash + 1));
-        if (!prefix || *prefix > bits) {
+        if (!prefix || *prefix < before || *prefix > before + bits) {
             return std::nullopt;
         }
-        network.prefix = static_cast<unsigned>(*prefix);
+        network.prefix = static_cast<unsigned>(*prefix) - before;
     }
     for (unsigned bit = network.prefix; bit < bits; ++bit) {
         if ((address->bytes[bit / 8] >> (7 - bit % 8) & 1U) != 0) {

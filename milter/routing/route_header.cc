@@ -65,6 +65,9 @@ Result<void> write_key(const std::string& directory, const std::string& path,
     if (!fd.valid()) {
         return key_error(draft, "cannot be made", errno);
     }
+    if (::fchmod(fd.get(), 0600) != 0) {  // a draft that was there already keeps its mode
+        return key_error(draft, "cannot be made", errno);
+    }
     const ssize_t written = ::write(fd.get(), bytes.data(), bytes.size());
     if (written != static_cast<ssize_t>(bytes.size()) || ::fsync(fd.get()) != 0) {
         return key_error(draft, "cannot be written", written < 0 ? errno : ENOSPC);

@@ -19,11 +19,13 @@ public:
         const Route& route)
         : config_(config), policy_(config.graph), message_(message), keys_(keys), route_(route) {}
 
-    [[nodiscard]] Decision decide();
-
-private:
     using Verdict = std::optional<Decision>;
 
+    [[nodiscard]] Decision decide();
+    /// The first condition: whether this submitter may use these senders.
+    [[nodiscard]] Verdict check_allowed() const;
+
+private:
     [[nodiscard]] Decision made(Action action, std::string reason, std::string detail) const;
     [[nodiscard]] Decision relay(std::string reason, std::string detail) const {
         return made(Action::Relay, std::move(reason), std::move(detail));
@@ -31,7 +33,6 @@ private:
     [[nodiscard]] Decision reject(int code, std::string enhanced, std::string reason,
                                   std::string detail) const;
 
-    [[nodiscard]] Verdict check_allowed() const;
     [[nodiscard]] Verdict check_from() const;
     [[nodiscard]] Verdict find_mailbox();
     [[nodiscard]] Verdict check_sender() const;
@@ -39,7 +40,6 @@ private:
     [[nodiscard]] Verdict check_strangers() const;
     [[nodiscard]] Verdict check_headers() const;
     [[nodiscard]] Verdict check_size() const;
-    [[nodiscard]] bool leaves_this_host() const;
     [[nodiscard]] std::string mailbox_by_rule() const;
 
     const MilterConfig& config_;
@@ -156,9 +156,7 @@ Way::Verdict Way::check_sender() const {
     return std::nullopt;
 }
 
-/// Whether Postfix would have handed every recipient to one of `transports`, as far as it says so.
-bool Way::leaves_this_host() const { return !check_places().has_value(); }
-
+/// Postfix must have handed every recipient to one of `transports`, as far as it says so.
 Way::Verdict Way::check_places() const {
     for (std::size_t i = 0; i < keys_.recipients.size(); ++i) {
         const std::string& key = keys_.recipients[i];
@@ -258,8 +256,8 @@ Decision Way::decide() {
     }
     if (route_.action == Action::Discard) {
         // Suppressed mail stays suppressed, whatever Graph would have made of it.
-        return leaves_this_host() ? made(Action::Discard, "route", "route discards")
-                                  : relay("local_domains", "a recipient is delivered by this host");
+        return check_places().value_or(
+            made(Action::Discard, "route", "route " + route_.name + " discards"));
     }
     if (auto ended = check_from()) {
         return *ended;
@@ -312,6 +310,15 @@ Decision decide(const MilterConfig& config, const MessageContext& message) {
     const bool one_route = std::all_of(routes.begin(), routes.end(),
                                        [&](const Route* route) { return route == first; });
     if (!one_route) {
+        // What allow_from forbids must not get through by one more recipient.
+        for (const Route& route : config.routes) {
+            if (std::find(routes.begin(), routes.end(), &route) == routes.end()) {
+                continue;
+            }
+            if (auto refused = Way(config, message, keys, route).check_allowed()) {
+                return *std::move(refused);
+            }
+        }
         Decision decision;
         decision.reason = "recipients_differ";
         decision.detail = "the recipients fall under different routes";
