@@ -28,7 +28,8 @@ std::map<std::string, std::string> man_items(std::string page) {
             std::istringstream words(line.substr(7));
             for (std::string word; words >> word;) {
                 if (word != ",") {
-                    keys.push_back(section + "/" + word);
+                    keys.push_back(section);
+                    keys.back().append("/").append(word);
                     out[keys.back()];
                 }
             }
