@@ -152,6 +152,7 @@ void GraphClient::got_token(const JobPtr& job, protocol::TokenAnswer answer) {
     if (job->token_refused && answer->fingerprint == job->refused_fingerprint) {
         // The agent may renew one token only once a minute: Graph would refuse it again.
         const Verdict verdict = verdict_on(job->unauthorized, GraphStep::SendMail, std::nullopt);
+        job->outcome.error_code = verdict.code;
         finish(job, SendClass::Transient, status_of(verdict, false),
                sentence_on(verdict, job->unauthorized.status, job->mailbox, job->outcome.request_id,
                            false));
@@ -191,10 +192,13 @@ void GraphClient::answered(const JobPtr& job, Result<http::Response> result) {
     job->outcome.http_status = static_cast<int>(response.status);
     if (response.status == kAccepted && job->body->drained()) {
         job->outcome.request_id = header_in(response, "request-id");
+        job->outcome.error_code.clear();
         grace_.clear(job->key);
         finish(job, SendClass::Done, {250, "2.0.0"},
-               "Graph has taken the message for mailbox " + job->mailbox + " (request-id " +
-                   job->outcome.request_id + ")");
+               "Graph has taken the message for mailbox " + job->mailbox +
+                   (job->outcome.request_id.empty()
+                        ? std::string()
+                        : " (request-id " + job->outcome.request_id + ")"));
         return;
     }
     const GraphFault fault = fault_in(response);
@@ -270,13 +274,20 @@ void GraphClient::refused(const JobPtr& job, const GraphFault& fault,
     job->outcome.error_code = verdict.code;
     log_refusal(*job, verdict, response);
     fresh_connection_next_ = fresh_connection_next_ || verdict.row->new_connection;
+    // Both ways to let others go on may end in a callback that destroys us.
+    const std::weak_ptr<bool> alive = alive_;
     if (verdict.pause.count() > 0) {
         slots_.pause(job->key, clock_.boot() + verdict.pause);
+    }
+    if (alive.expired()) {
+        return;
     }
     if (may_send_again(*job, fault, verdict, response)) {
         job->since = clock_.boot();
         job->slot.release();
-        take_slot(job);
+        if (!alive.expired()) {
+            take_slot(job);
+        }
         return;
     }
     const bool has_later = verdict.row->later.code != 0;

@@ -23,7 +23,8 @@ Slot& Slot::operator=(Slot&& other) noexcept {
 
 void Slot::release() noexcept {
     if (const auto owner = std::exchange(owner_, {}).lock(); owner != nullptr) {
-        (*owner)->give_back(mailbox_);
+        const std::string mailbox = std::move(mailbox_);  // we may be gone before it returns
+        (*owner)->give_back(mailbox);
     }
 }
 
@@ -42,13 +43,13 @@ MailboxSlots::~MailboxSlots() {
 
 void MailboxSlots::acquire(const std::string& mailbox, BootTime deadline, Done done) {
     mailboxes_[mailbox].waiters.push_back({deadline, std::move(done)});
-    serve(mailbox);
+    serve(std::string(mailbox));  // a copy: it may be part of what `done` holds
 }
 
 void MailboxSlots::pause(const std::string& mailbox, BootTime until) {
     Mailbox& paused = mailboxes_[mailbox];
     paused.paused_until = std::max(paused.paused_until, until);
-    serve(mailbox);
+    serve(std::string(mailbox));
 }
 
 void MailboxSlots::set_concurrency(std::size_t concurrency) {
@@ -107,9 +108,9 @@ SlotRefusal MailboxSlots::refusal(const Mailbox& mailbox) const {
     return {true, std::chrono::ceil<std::chrono::seconds>(mailbox.paused_until - now)};
 }
 
-/// Callbacks may come back here or forget the mailbox, so it is looked up anew after each.
-void MailboxSlots::serve(const std::string& name_of_mailbox) {
-    const std::string name = name_of_mailbox;  // the caller's may go with a callback
+/// Callbacks may come back here or forget the mailbox, so it is looked up anew after each. `name`
+/// must not go with a callback.
+void MailboxSlots::serve(const std::string& name) {
     const std::weak_ptr<MailboxSlots*> alive = self_;
     for (;;) {
         const auto found = mailboxes_.find(name);

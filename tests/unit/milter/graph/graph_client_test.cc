@@ -413,6 +413,28 @@ BOOST_AUTO_TEST_CASE(a_completion_may_destroy_the_client) {
     BOOST_TEST(!behind->done);
 }
 
+BOOST_DATA_TEST_CASE(a_pause_may_end_in_the_clients_destruction,
+                     boost::unit_test::data::make({0, 10})) {
+    for (int i = 0; i < 3; ++i) {
+        (void)send();
+    }
+    milter::GraphMessage message;
+    message.mailbox = "svc@contoso.com";
+    message.header = "a: b\r\n\r\n";
+    message.of = test::spooled("a: b\r\n\r\n", "x");
+    bool called = false;
+    client->send(std::move(message), [&](SendOutcome outcome) {
+        called = true;
+        BOOST_TEST((outcome.send_class == SendClass::Transient));
+        client.reset();
+    });
+    http.read_only(static_cast<std::uint64_t>(sample));
+    http.answer(with_retry_after(429, 3600s));
+    http.run();
+    time.advance(2h);
+    BOOST_TEST(called);
+}
+
 BOOST_AUTO_TEST_CASE(the_log_has_what_support_asks_for) {
     http::Response busy = json_response(503, "");
     busy.headers = {{"request-id", "11-22"}, {"x-ms-ags-diagnostic", "{\"ServerInfo\":1}"}};
