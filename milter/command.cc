@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "milter/command.hh"
 
+#include <errno.h>
 #include <json/json.h>
 
 #include <array>
@@ -154,23 +155,20 @@ int run_send_test(const Options& options, const MilterConfig& config) {
     return good ? kDone : kFailed;
 }
 
-int run_reload(const Options& options, const MilterConfig& config) {
+int run_reload(const MilterConfig& config) {
     const auto pid = daemon_of(config.state_dir);
-    if (!pid || ::kill(*pid, SIGUSR1) != 0) {
-        (void)std::fprintf(stderr, "postbearer-milter: no daemon runs over %s\n",
-                           config.state_dir.c_str());
+    if (!pid) {
+        (void)std::printf("milter: no daemon runs over %s, so none has to read %s again\n",
+                          config.state_dir.c_str(), config.file.c_str());
+        return kDone;
+    }
+    if (::kill(*pid, SIGUSR1) != 0) {
+        (void)std::fprintf(stderr, "milter: process %d cannot be signalled: %s\n",
+                           static_cast<int>(*pid), config::system_error_text(errno).c_str());
         return kFailed;
     }
-    if (options.json) {
-        Json::Value json;
-        json["version"] = 1;
-        json["kind"] = "reload_milter";
-        json["pid"] = *pid;
-        (void)std::fputs(json_line(json).c_str(), stdout);
-    } else {
-        (void)std::printf("milter: process %d reads %s again\n", static_cast<int>(*pid),
-                          config.file.c_str());
-    }
+    (void)std::printf("milter: process %d reads %s again; its log tells the outcome\n",
+                      static_cast<int>(*pid), config.file.c_str());
     return kDone;
 }
 

@@ -31,6 +31,6 @@ struct Options {
 
 [[nodiscard]] int run_explain(const Options& options, const MilterConfig& config);
 [[nodiscard]] int run_send_test(const Options& options, const MilterConfig& config);
-[[nodiscard]] int run_reload(const Options& options, const MilterConfig& config);
+[[nodiscard]] int run_reload(const MilterConfig& config);
 
 }  // namespace postbearer::milter

@@ -27,7 +27,7 @@ void read_route(const config::Table& table, Loading& loading);
 /// What only the whole shows: routes that can never match or never divert.
 void check_routes(Loading& loading);
 
-/// Lists of values with a form of their own; a single string counts as a list of one.
+/// Lists of values with a form of their own.
 [[nodiscard]] AddressPatterns patterns_value(const config::Value& value);
 [[nodiscard]] std::vector<Network> networks_value(const config::Value& value);
 

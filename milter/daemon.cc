@@ -67,7 +67,8 @@ std::string host_name() {
 }
 
 bool same_place(const Endpoint& a, const Endpoint& b) {
-    return a.kind == b.kind && a.name == b.name && a.socket.path == b.socket.path;
+    return a.kind == b.kind && a.name == b.name && a.socket.path == b.socket.path &&
+           a.socket.group == b.socket.group && a.socket.mode == b.socket.mode;
 }
 
 }  // namespace

@@ -72,7 +72,8 @@ Json::Value edits_of(const Decision& decision, const MessageContext& message,
     edit.mailbox = decision.mailbox;
     edit.mail_from = message.mail_from;
     edit.id = "QUEUEID";
-    edit.fallback_message_id = "<QUEUEID.made@" + decision.mailbox + ">";
+    edit.fallback_message_id =
+        "<QUEUEID.made@" + decision.mailbox.substr(decision.mailbox.rfind('@') + 1) + ">";
     const auto edited = edit_header(edit);
     Json::Value out;
     if (!edited) {
@@ -108,7 +109,9 @@ std::string as_text(const Json::Value& answer) {
     add_line(out, "decision", answer["decision"].asString());
     add_line(out, "route", answer["route"].asString());
     add_line(out, "mailbox", answer["mailbox"].asString());
-    add_line(out, "reason", answer["reason"].asString() + ": " + answer["detail"].asString());
+    const std::string detail = answer["detail"].asString();
+    add_line(out, "reason",
+             answer["reason"].asString() + (detail.empty() ? detail : ": " + detail));
     add_line(out, "answer", answer["answer"].asString());
     const Json::Value& edits = answer["edits"];
     if (edits.isNull()) {
@@ -148,7 +151,8 @@ std::string explain(const MilterConfig& config, Question question) {
     const bool at_queue = message.via == Submission::Queue && decision.action != Action::Graph &&
                           decision.action != Action::Discard;
     if (at_queue || decision.action == Action::Reject) {
-        const LmtpReply reply = at_queue ? queue_reply(decision, "") : decision.reply;
+        const LmtpReply reply =
+            at_queue ? queue_reply(decision, QueuedBy::Transport, "") : decision.reply;
         answer["answer"] =
             std::to_string(reply.code) + ' ' + reply.enhanced + ' ' + printable(reply.text, 400);
     }

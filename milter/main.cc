@@ -208,7 +208,7 @@ int run(int argc, char** argv) {
         case Options::Task::SendTest:
             return run_send_test(options, *loaded->config);
         case Options::Task::Reload:
-            return run_reload(options, *loaded->config);
+            return run_reload(*loaded->config);
         case Options::Task::Serve:
             break;
     }

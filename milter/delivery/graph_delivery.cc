@@ -130,7 +130,7 @@ bool GraphDelivery::follow_stamp(Job& job, const RouteStamp& stamp) {
     if (!job.config->graph.enabled) {
         Decision off;
         off.reason = "switched_off";
-        const LmtpReply reply = queue_reply(off, job.queue_id);
+        const LmtpReply reply = queue_reply(off, QueuedBy::Milter, job.queue_id);
         job.answer_rest(reply);
         log_answered(job, "deferred", reply);
         return false;
@@ -154,7 +154,7 @@ bool GraphDelivery::follow_rules(Job& job) {
     }
     const LmtpReply reply = decision.action == Action::Discard
                                 ? LmtpReply{250, "2.0.0", "discarded by route " + decision.route}
-                                : queue_reply(decision, job.queue_id);
+                                : queue_reply(decision, QueuedBy::Transport, job.queue_id);
     job.answer_rest(reply);
     log_answered(job,
                  reply.code < 300   ? "discarded"

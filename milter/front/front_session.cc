@@ -54,7 +54,9 @@ void FrontSession::reset() {
 }
 
 MessageContext FrontSession::context() && {
-    message_.client = client_;
+    if (message_.via == Submission::Smtp) {
+        message_.client = client_;  // for sendmail(1) mail Postfix makes up 127.0.0.1
+    }
     message_.size = size_ + growth_;
     message_.headers = std::move(headers_).finish();
     return std::move(message_);
@@ -111,7 +113,7 @@ void FrontSession::write_log(std::string_view queue_id, const MessageContext& me
     line.add("size", static_cast<std::int64_t>(size));
     line.add("decision", name_of(decision.action)).add_if("route", decision.route);
     line.add_if("mailbox", decision.mailbox);
-    line.add("reason", decision.reason).add("detail", decision.detail);
+    line.add("reason", decision.reason).add_if("detail", decision.detail);
     if (!message.headers.route_headers.empty()) {
         line.add("forged_headers", static_cast<std::int64_t>(message.headers.route_headers.size()));
     }

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "common/text.hh"
+#include "milter/envelope/mailbox_name.hh"
 #include "milter/graph/base64_source.hh"
 #include "milter/graph/graph_request.hh"
-#include "milter/envelope/mailbox_name.hh"
 
 namespace postbearer::milter {
 namespace {

@@ -271,7 +271,7 @@ Decision Way::decide() {
             return *ended;
         }
     }
-    Decision decision = made(Action::Graph, "route", "route " + route_.name);
+    Decision decision = made(Action::Graph, "route", "");
     decision.mailbox = mailbox_;
     return decision;
 }
@@ -330,7 +330,7 @@ Decision decide(const MilterConfig& config, const MessageContext& message) {
     return Way(config, message, keys, *first).decide();
 }
 
-LmtpReply queue_reply(const Decision& decision, const std::string& queue_id) {
+LmtpReply queue_reply(const Decision& decision, QueuedBy queued_by, const std::string& queue_id) {
     if (decision.action == Action::Reject) {
         return decision.reply;
     }
@@ -342,9 +342,14 @@ LmtpReply queue_reply(const Decision& decision, const std::string& queue_id) {
     } else {
         text += "route " + decision.route + ": " + decision.detail;
     }
-    text += "; this front cannot relay: change the rule, or `postsuper -r " +
-            (queue_id.empty() ? std::string("QUEUEID") : queue_id) +
-            "` gives it to the usual transport";
+    text += "; this front cannot relay: change the rule in milter.toml";
+    if (queued_by == QueuedBy::Transport) {
+        text += ", or the transport table that sends this message here";
+    } else {
+        text += ", or, unless an earlier attempt may have been sent, `postsuper -r " +
+                (queue_id.empty() ? std::string("QUEUEID") : queue_id) +
+                "` gives it to the usual transport";
+    }
     return {451, "4.3.5", std::move(text)};
 }
 

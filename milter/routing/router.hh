@@ -43,8 +43,15 @@ struct Decision {
 
 [[nodiscard]] Decision decide(const MilterConfig& config, const MessageContext& message);
 
-/// What a Relay or Reject of Submission::Queue becomes at the LMTP front, which cannot relay.
-[[nodiscard]] LmtpReply queue_reply(const Decision& decision, const std::string& queue_id);
+/// How a message has come to the LMTP front; it decides what brings it out again.
+enum class QueuedBy : std::uint8_t {
+    Milter,    // its signed header: without it the message takes the usual transport
+    Transport  // a transport table, which would send it here again
+};
+
+/// What a Relay or Reject becomes at the LMTP front, which cannot relay.
+[[nodiscard]] LmtpReply queue_reply(const Decision& decision, QueuedBy queued_by,
+                                    const std::string& queue_id);
 
 /// Bytes that `size` bytes have in base64.
 [[nodiscard]] constexpr std::uint64_t base64_bytes(std::uint64_t size) noexcept {

@@ -2,10 +2,12 @@
 
 // postbearer refresh, reload and check-config; the last two for both daemons.
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "common/text.hh"
 #include "token-agent/admin_json.hh"
 #include "token-agent/cli/command.hh"
 #include "token-agent/cli/milter.hh"
@@ -34,15 +36,43 @@ Json::Value lines_json(const std::vector<std::string>& lines) {
     return json;
 }
 
-int reload_agent(const Options& options) {
+std::vector<std::string> lines_of(std::string_view text) {
+    constexpr std::size_t kMaxLineBytes = 1024;
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        lines.push_back(printable(text.substr(0, end), kMaxLineBytes));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+/// What concerns the agent: the exit code, and with --json the document to print.
+struct AgentPart {
+    int code = kDone;
+    Json::Value json;
+};
+
+int both_daemons(const Options& options, AgentPart agent, const std::string& task) {
+    const auto milter = run_milter(options, task, options.json ? Output::Kept : Output::Shown);
+    if (!agent.json.isNull()) {
+        if (milter) {
+            agent.json["milter"]["ok"] = milter->code == kDone;
+            agent.json["milter"]["output"] = lines_json(lines_of(milter->output));
+        }
+        print_json(agent.json);
+    }
+    return agent.code != kDone || !milter ? agent.code : milter->code;
+}
+
+AgentPart reload_agent(const Options& options) {
     const auto json = call_admin(options, "reload", Json::Value(Json::objectValue));
     if (!json) {
-        return fail("reload", json.error().context);
+        return {fail("reload", json.error().context), Json::Value()};
     }
     const bool good = (*json)["ok"].asBool();
     if (options.json) {
-        print_json(*json);
-        return good ? kDone : kBadConfig;
+        return {good ? kDone : kBadConfig, *json};
     }
     for (const Json::Value& line : (*json)["errors"]) {
         (void)std::fprintf(stderr, "%s\n", line.asCString());
@@ -51,13 +81,13 @@ int reload_agent(const Options& options) {
         (void)std::fprintf(stderr, "warning: %s\n", line.asCString());
     }
     if (!good) {
-        return fail("reload", "the old configuration stays in force", kBadConfig);
+        return {fail("reload", "the old configuration stays in force", kBadConfig), Json::Value()};
     }
     (void)std::puts("reloaded");
-    return kDone;
+    return {};
 }
 
-int check_agent(const Options& options) {
+AgentPart check_agent(const Options& options) {
     const agent::ConfigResult loaded = agent::load_config(options.config);
     const std::vector<std::string> none;
     const std::vector<std::string>& errors = loaded ? none : loaded.error();
@@ -67,8 +97,7 @@ int check_agent(const Options& options) {
         json["ok"] = loaded.has_value();
         json["errors"] = lines_json(errors);
         json["warnings"] = lines_json(warnings);
-        print_json(json);
-        return loaded ? kDone : kBadConfig;
+        return {loaded ? kDone : kBadConfig, json};
     }
     for (const std::string& line : errors) {
         (void)std::fprintf(stderr, "%s\n", line.c_str());
@@ -77,11 +106,11 @@ int check_agent(const Options& options) {
         (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
     }
     if (!loaded) {
-        return kBadConfig;
+        return {kBadConfig, Json::Value()};
     }
     (void)std::printf("%s: good; %zu accounts, %zu providers\n", options.config.c_str(),
                       loaded->config->accounts.size(), loaded->config->providers.size());
-    return kDone;
+    return {};
 }
 
 }  // namespace
@@ -121,15 +150,11 @@ int run_refresh(const Options& options) {
 }
 
 int run_reload(const Options& options) {
-    const int agent = reload_agent(options);
-    const int milter = options.json ? kDone : run_milter(options, "--reload").value_or(kDone);
-    return agent != kDone ? agent : milter;
+    return both_daemons(options, reload_agent(options), "--reload");
 }
 
 int run_check_config(const Options& options) {
-    const int agent = check_agent(options);
-    const int milter = options.json ? kDone : run_milter(options, "--check-config").value_or(kDone);
-    return agent != kDone ? agent : milter;
+    return both_daemons(options, check_agent(options), "--check-config");
 }
 
 }  // namespace postbearer::cli

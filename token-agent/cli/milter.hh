@@ -19,8 +19,16 @@ namespace postbearer::cli {
 /// Becomes postbearer-milter with these arguments; comes back only if that fails.
 int become_milter(std::string_view verb, const std::vector<std::string>& arguments);
 
+struct MilterRun {
+    int code = 0;
+    std::string output;  // only if it was asked for
+};
+
+enum class Output { Shown, Kept };
+
 /// Runs it beside `options.config` (milter.toml in the same directory) and waits. nullopt: there
 /// is no milter.toml, or no program: nothing to do.
-[[nodiscard]] std::optional<int> run_milter(const Options& options, const std::string& task);
+[[nodiscard]] std::optional<MilterRun> run_milter(const Options& options, const std::string& task,
+                                                  Output output);
 
 }  // namespace postbearer::cli
