@@ -19,6 +19,15 @@ std::string_view domain_of(std::string_view key) {
     return at == std::string_view::npos ? std::string_view() : key.substr(at + 1);
 }
 
+/// It goes into header fields, so a client's word for it is not enough.
+bool is_queue_id(std::string_view text) noexcept {
+    constexpr std::size_t kLongest = 64;
+    return !text.empty() && text.size() <= kLongest &&
+           std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+           });
+}
+
 }  // namespace
 
 /// One transaction on its way. `replies` grow from "none yet" to one for each recipient.
@@ -38,6 +47,8 @@ struct GraphDelivery::Job {
     std::size_t next = 0;              // into to_send
     std::size_t batch = 0;
     bool holds_place = false;
+    std::vector<std::string> in_flight;  // keys that the ledger has from us, their end not yet
+    bool over = false;
 
     [[nodiscard]] MessageIdentity identity() const { return {queue_id, message_id}; }
     void answer(std::size_t index, const LmtpReply& reply) {
@@ -77,14 +88,18 @@ void GraphDelivery::deliver(std::shared_ptr<Transaction> transaction, Done done)
     job->config = services_.config.get();
     job->facts = facts_of(job->transaction->message.header);
     const Transaction& given = *job->transaction;
-    job->queue_id = given.forwarded.ident.empty()
-                        ? queue_id_in_received(job->facts.topmost_received)
-                        : given.forwarded.ident;
+    job->queue_id = is_queue_id(given.forwarded.ident)
+                        ? given.forwarded.ident
+                        : queue_id_in_received(job->facts.topmost_received);
     for (const std::string& recipient : given.recipients) {
         job->keys.push_back(key_of(recipient));
     }
     job->replies.resize(job->keys.size());
-    if (given.message.bare_line_feed) {
+    guarded(job, [&] { begin(job); });
+}
+
+void GraphDelivery::begin(const JobPtr& job) {
+    if (job->transaction->message.bare_line_feed) {
         const LmtpReply reply{554, "5.6.11",
                               "the message holds a bare line feed; Exchange refuses "
                               "such mail, send CRLF line ends"};
@@ -99,6 +114,51 @@ void GraphDelivery::deliver(std::shared_ptr<Transaction> transaction, Done done)
         }
     }
     finish(*job);
+}
+
+/// The end of a job comes whatever is thrown on the way: its place, its entries in the ledger and
+/// the client's answer hang on it.
+template <typename Body>
+void GraphDelivery::guarded(const JobPtr& job, Body&& body) {
+    try {
+        std::forward<Body>(body)();
+        return;
+    } catch (const std::exception& error) {
+        give_up(*job, error.what());
+    } catch (...) {
+        give_up(*job, "an exception of unknown type");
+    }
+}
+
+void GraphDelivery::give_up(Job& job, std::string_view what) noexcept {
+    try {
+        services_.log.write(LogLine(LogLevel::Error, "internal_error")
+                                .add("queue_id", job.queue_id)
+                                .add("what", printable(what, 200))
+                                .add("action", "what is not sent yet is answered 451"));
+    } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is left to say it with
+    }
+    try {
+        if (!job.in_flight.empty()) {
+            services_.ledger.forget(job.identity(), job.in_flight);
+        }
+    } catch (...) {  // NOLINT(bugprone-empty-catch): they stay in flight and wait
+    }
+    try {
+        finish(job);
+    } catch (...) {
+        answer_without_words(job);
+    }
+}
+
+/// The last resort: an empty answer is 451 for every recipient.
+void GraphDelivery::answer_without_words(Job& job) noexcept {
+    try {
+        if (const Done done = std::exchange(job.done, nullptr)) {
+            (void)done({});
+        }
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the client's own failure
+    }
 }
 
 /// True: `route` and `mailbox` are set and something may be sent. False: all are answered.
@@ -122,6 +182,7 @@ bool GraphDelivery::follow_stamp(Job& job, const RouteStamp& stamp) {
     job.route = stamp.route;
     job.mailbox = stamp.mailbox;
     if (stamp.action == Action::Discard) {
+        leave_out_local(job);
         const LmtpReply reply{250, "2.0.0", "discarded by route " + stamp.route};
         job.answer_rest(reply);
         log_answered(job, "discarded", reply);
@@ -151,6 +212,9 @@ bool GraphDelivery::follow_rules(Job& job) {
     job.mailbox = decision.mailbox;
     if (decision.action == Action::Graph) {
         return true;
+    }
+    if (decision.action == Action::Discard) {
+        leave_out_local(job);
     }
     const LmtpReply reply = decision.action == Action::Discard
                                 ? LmtpReply{250, "2.0.0", "discarded by route " + decision.route}
@@ -198,6 +262,8 @@ void GraphDelivery::leave_out_known(Job& job) const {
                          ? derived_message_id(services_.key, job.queue_id, job.mailbox)
                          : job.facts.message_id;
     std::unordered_set<std::string_view> seen;
+    bool told_again = false;
+    bool told_waiting = false;
     for (std::size_t i = 0; i < job.keys.size(); ++i) {
         if (job.replies[i] || !seen.insert(job.keys[i]).second) {
             continue;
@@ -206,13 +272,17 @@ void GraphDelivery::leave_out_known(Job& job) const {
         if (known.state == Ledger::State::Done) {
             job.answer(i, known.reply);
             job.settled.push_back(job.keys[i]);
-            log_answered(job, "answered_again", known.reply);
+            if (!std::exchange(told_again, true)) {
+                log_answered(job, "answered_again", known.reply);
+            }
         } else if (known.state == Ledger::State::InFlight) {
             const LmtpReply reply{451, "4.3.0",
                                   "this message is being sent by another "
                                   "transaction and may have been delivered"};
             job.answer(i, reply);
-            log_answered(job, "deferred", reply);
+            if (!std::exchange(told_waiting, true)) {
+                log_answered(job, "deferred", reply);
+            }
         } else {
             job.to_send.push_back(i);
         }
@@ -262,11 +332,12 @@ void GraphDelivery::next_batch(const JobPtr& job) {
             log_answered(*job, "refused", reply);
             break;
         }
-        services_.ledger.begin(job->identity(), job->keys_at(indices));
+        job->in_flight = job->keys_at(indices);
+        services_.ledger.begin(job->identity(), job->in_flight);
         GraphMessage message{job->mailbox, header->bytes, job->transaction, job->queue_id};
         auto edited = std::make_shared<const EditedHeader>(std::move(*header));
         services_.sender.send(std::move(message), [this, job, edited](const SendOutcome& outcome) {
-            sent(job, *edited, outcome);
+            guarded(job, [&] { sent(job, *edited, outcome); });
         });
         return;
     }
@@ -275,24 +346,29 @@ void GraphDelivery::next_batch(const JobPtr& job) {
 
 void GraphDelivery::sent(const JobPtr& job, const EditedHeader& header,
                          const SendOutcome& outcome) {
-    log_sent(*job, header, outcome);
+    if (job->over) {  // given up; whoever threw has called back all the same
+        return;
+    }
+    // The answers first: whatever fails below, they are what Graph said.
     const std::vector<std::size_t> indices = job->batch_indices();
-    const std::vector<std::string> keys = job->keys_at(indices);
+    for (const std::size_t index : indices) {
+        job->answer(index, outcome.reply);
+    }
+    const std::vector<std::string> keys = std::exchange(job->in_flight, {});
     if (outcome.send_class == SendClass::Done) {
         services_.ledger.done(job->identity(), keys, outcome.reply);
         job->settled.insert(job->settled.end(), keys.begin(), keys.end());
     } else {
         services_.ledger.forget(job->identity(), keys);
     }
-    for (const std::size_t index : indices) {
-        job->answer(index, outcome.reply);
-    }
+    log_sent(*job, header, outcome);
     job->next += indices.size();
     next_batch(job);
 }
 
 void GraphDelivery::finish(Job& job) {
-    if (job.holds_place) {
+    job.over = true;
+    if (std::exchange(job.holds_place, false)) {
         const auto place = jobs_of_mailbox_.find(job.mailbox);
         if (place != jobs_of_mailbox_.end() && --place->second == 0) {
             jobs_of_mailbox_.erase(place);
@@ -303,7 +379,10 @@ void GraphDelivery::finish(Job& job) {
     for (auto& reply : job.replies) {
         replies.push_back(std::move(reply).value_or(LmtpReply{451, "4.3.0", "not sent"}));
     }
-    const Done done = std::move(job.done);
+    const Done done = std::exchange(job.done, nullptr);
+    if (!done) {
+        return;  // answered before it was given up
+    }
     const bool answered = done(std::move(replies));
     if (answered) {
         services_.ledger.answered(job.identity(), job.settled);

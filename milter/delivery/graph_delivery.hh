@@ -40,6 +40,11 @@ private:
     struct Job;
     using JobPtr = std::shared_ptr<Job>;
 
+    void begin(const JobPtr& job);
+    template <typename Body>
+    void guarded(const JobPtr& job, Body&& body);
+    void give_up(Job& job, std::string_view what) noexcept;
+    static void answer_without_words(Job& job) noexcept;
     [[nodiscard]] bool choose_route(Job& job);
     [[nodiscard]] bool follow_stamp(Job& job, const RouteStamp& stamp);
     [[nodiscard]] bool follow_rules(Job& job);
