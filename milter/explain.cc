@@ -109,9 +109,9 @@ std::string as_text(const Json::Value& answer) {
     add_line(out, "decision", answer["decision"].asString());
     add_line(out, "route", answer["route"].asString());
     add_line(out, "mailbox", answer["mailbox"].asString());
+    const std::string reason = answer["reason"].asString();
     const std::string detail = answer["detail"].asString();
-    add_line(out, "reason",
-             answer["reason"].asString() + (detail.empty() ? detail : ": " + detail));
+    add_line(out, "reason", detail.starts_with(reason) ? detail : reason + ": " + detail);
     add_line(out, "answer", answer["answer"].asString());
     const Json::Value& edits = answer["edits"];
     if (edits.isNull()) {

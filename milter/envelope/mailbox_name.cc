@@ -3,12 +3,11 @@
 
 #include <algorithm>
 
-#include "common/text.hh"
-
 namespace postbearer::milter {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 320;  // RFC 5321 4.5.3.1: 64 + 1 + 255
+constexpr std::size_t kMaxLocalBytes = 64;
 
 bool is_alphanumeric(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -26,8 +25,7 @@ bool is_guid(std::string_view text) noexcept {
 
 bool is_domain(std::string_view text) noexcept {
     const auto allowed = [](char c) {
-        return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' ||
-               (static_cast<unsigned char>(c) & 0x80U) != 0;
+        return is_alphanumeric(c) || c == '-' || c == '.' || c == '_';
     };
     return !text.empty() && text.front() != '.' && text.back() != '.' &&
            text.find("..") == std::string_view::npos &&
@@ -36,13 +34,15 @@ bool is_domain(std::string_view text) noexcept {
 
 bool is_local_part(std::string_view text) noexcept {
     // Exchange knows no quoted local parts; blanks, brackets and lists are somebody's mistake.
-    return !text.empty() && text.find_first_of(" \"(),:;<>@[]\\") == std::string_view::npos;
+    return !text.empty() && text.size() <= kMaxLocalBytes &&
+           text.find_first_of(" \"(),:;<>@[]\\") == std::string_view::npos;
 }
 
 }  // namespace
 
 bool is_mailbox_name(std::string_view mailbox) noexcept {
-    if (mailbox.size() > kMaxNameBytes || !is_plain_utf8(mailbox)) {
+    const auto is_plain = [](char c) { return c > ' ' && c < 0x7f; };
+    if (mailbox.size() > kMaxNameBytes || !std::all_of(mailbox.begin(), mailbox.end(), is_plain)) {
         return false;
     }
     const std::size_t at = mailbox.rfind('@');

@@ -139,8 +139,7 @@ Way::Verdict Way::find_mailbox() {
     if (mailbox_.empty()) {
         return relay("mailbox", "the mailbox map has no entry for this sender");
     }
-    const bool ascii = std::all_of(mailbox_.begin(), mailbox_.end(), [](char c) { return c > 0; });
-    if (!ascii || !is_mailbox_name(mailbox_)) {
+    if (!is_mailbox_name(mailbox_)) {
         return relay("mailbox", shown(mailbox_) + " cannot be a Graph mailbox");
     }
     return std::nullopt;
@@ -271,7 +270,7 @@ Decision Way::decide() {
             return *ended;
         }
     }
-    Decision decision = made(Action::Graph, "route", "");
+    Decision decision = made(Action::Graph, "route", "route " + route_.name);
     decision.mailbox = mailbox_;
     return decision;
 }

@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <ostream>
 
+#include "milter/envelope/mailbox_name.hh"
+
 namespace postbearer::milter {
 namespace {
 

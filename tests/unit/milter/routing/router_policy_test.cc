@@ -429,6 +429,7 @@ BOOST_DATA_TEST_CASE(places, boost::unit_test::data::make(kPlaces), row) { check
 struct Reply {
     const char* name;
     Decision decision;
+    QueuedBy queued_by;
     const char* id;
     int code;
     const char* text;
@@ -438,24 +439,29 @@ std::ostream& operator<<(std::ostream& out, const Reply& row) { return out << ro
 const Reply kReplies[] = {
     {"switched off",
      {Action::Relay, "", "", "switched_off", "d", {}},
+     QueuedBy::Milter,
      "4cQ",
      451,
      "not sent: Graph is switched off ([graph] enabled = false in milter.toml); this front cannot "
-     "relay: change the rule, or `postsuper -r 4cQ` gives it to the usual transport"},
+     "relay: change the rule in milter.toml, or, unless an earlier attempt may have been sent, "
+     "`postsuper -r 4cQ` gives it to the usual transport"},
     {"no route",
      {Action::Relay, "", "", "no_route", "no route matches", {}},
+     QueuedBy::Transport,
      "",
      451,
-     "not sent: no route matches in milter.toml; this front cannot relay: change the rule, or "
-     "`postsuper -r QUEUEID` gives it to the usual transport"},
+     "not sent: no route matches in milter.toml; this front cannot relay: change the rule in "
+     "milter.toml, or the transport table that sends this message here"},
     {"a rule",
      {Action::Relay, "r", "", "strangers", "why", {}},
+     QueuedBy::Milter,
      "4cQ",
      451,
-     "not sent: route r: why; this front cannot relay: change the rule, or `postsuper -r 4cQ` "
-     "gives it to the usual transport"},
+     "not sent: route r: why; this front cannot relay: change the rule in milter.toml, or, unless "
+     "an earlier attempt may have been sent, `postsuper -r 4cQ` gives it to the usual transport"},
     {"reject",
      {Action::Reject, "r", "", "large", "", {552, "5.3.4", "too large"}},
+     QueuedBy::Transport,
      "4cQ",
      552,
      "too large"},
@@ -463,7 +469,7 @@ const Reply kReplies[] = {
 
 BOOST_DATA_TEST_CASE(what_cannot_be_relayed_waits_with_rule_and_fix,
                      boost::unit_test::data::make(kReplies), row) {
-    const LmtpReply reply = queue_reply(row.decision, row.id);
+    const LmtpReply reply = queue_reply(row.decision, row.queued_by, row.id);
     BOOST_TEST(reply.code == row.code);
     BOOST_TEST(reply.enhanced == (row.code == 451 ? "4.3.5" : "5.3.4"));
     BOOST_TEST(reply.text == row.text);
