@@ -26,7 +26,7 @@ std::string normal_key(std::string_view key) {
         return "*";
     }
     if (key.starts_with(kSaslPrefix) && key.size() > kSaslPrefix.size()) {
-        return ascii_lower(key);
+        return is_plain_utf8(key) ? ascii_lower(key) : std::string();
     }
     if (key.starts_with('@')) {
         return is_plain_domain(key.substr(1)) ? ascii_lower(key) : std::string();
@@ -62,7 +62,7 @@ MailboxMap MailboxMap::parse(std::string_view text, std::vector<Mistake>& mistak
                                 "the key, found \"" +
                                     printable(mailbox, 80) + '"'});
         } else if (!map.mailboxes_.emplace(key, ascii_lower(mailbox)).second) {
-            mistakes.push_back({number, "\"" + key + "\" stands here twice"});
+            mistakes.push_back({number, "\"" + printable(key, 330) + "\" stands here twice"});
         }
     }
     return map;

@@ -72,15 +72,17 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_told_with_its_line) {
         "d@contoso.com 11111111-2222-3333-4444-55555555555\n"
         "e@contoso.com \"x y\"@contoso.com\n"
         "@b\xc3\xbc"
-        "cher.example x@contoso.com\n",
+        "cher.example x@contoso.com\n"
+        "sasl:a\x1b[1m x@contoso.com\n",
         mistakes);
     BOOST_TEST(map.size() == 1U);
     std::vector<std::size_t> lines;
     for (const auto& mistake : mistakes) {
         lines.push_back(mistake.line);
     }
-    const std::vector<std::size_t> expected{1, 3, 4, 6, 7, 8, 9, 10, 11};
+    const std::vector<std::size_t> expected{1, 3, 4, 6, 7, 8, 9, 10, 11, 12};
     BOOST_TEST(lines == expected, boost::test_tools::per_element());
+    BOOST_TEST(mistakes.back().text.find('\x1b') == std::string::npos);
     BOOST_TEST(mistakes[3].text == "\"c@contoso.com\" stands here twice");
     BOOST_TEST(map.find("c@contoso.com", "") == "x@contoso.com");
 }
