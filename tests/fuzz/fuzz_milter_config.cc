@@ -11,6 +11,7 @@
 
 #include "common/text.hh"
 #include "milter/config_loader.hh"
+#include "milter/envelope/mailbox_name.hh"
 #include "milter/routing/router.hh"
 
 namespace {
@@ -55,7 +56,7 @@ void check_decision(const Decision& decision, Submission via) {
     if (decision.action == Action::Reject) {
         require(decision.reply.code >= 500 && !decision.reply.text.empty());
     } else if (via == Submission::Queue) {
-        require(queue_reply(decision, "4cQ").code == 451);
+        require(queue_reply(decision, QueuedBy::Milter, "4cQ").code == 451);
     }
 }
 
