@@ -38,3 +38,9 @@ SERVER_PACKAGES=(postfix openssl ca-certificates)
 TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
     dovecot-imapd glewlwyd gnupg isync libsasl2-modules mandoc miltertest postfix-pcre procps
     sasl2-bin sqlite3)
+
+# For the validator of Graph requests; a node that is there is used as it is.
+need_node() {
+    command -v node >/dev/null && command -v npm >/dev/null && return 0
+    need_packages nodejs npm
+}
