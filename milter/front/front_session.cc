@@ -23,9 +23,14 @@ std::string without_brackets(std::string_view path) {
 
 }  // namespace
 
-void FrontSession::mail(std::string_view path, std::string_view sasl_user) {
+void FrontSession::mail(std::string_view path, std::string_view sasl_user,
+                        std::string_view queue_id) {
     reset();
-    message_.via = has_brackets(path) ? Submission::Smtp : Submission::Local;
+    // smtpd(8) passes on what the client typed, brackets or not: a stranger decides about these. He
+    // does not decide about the rest.
+    const bool local =
+        !has_brackets(path) && !queue_id.empty() && client_ && client_->is_loopback();
+    message_.via = local ? Submission::Local : Submission::Smtp;
     message_.mail_from = without_brackets(path);
     message_.sasl_user = sasl_user;
 }
@@ -36,6 +41,9 @@ void FrontSession::recipient(std::string_view path, std::string_view transport) 
         return;
     }
     message_.recipients.push_back(without_brackets(path));
+    if (!transport.empty()) {
+        message_.via = Submission::Smtp;  // Postfix says that of SMTP mail only
+    }
     message_.transports.emplace_back(transport);
     growth_ += message_.recipients.back().size() + kGrowthPerRecipient;
 }

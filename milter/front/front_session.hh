@@ -37,8 +37,9 @@ public:
     explicit FrontSession(const FrontServices& services) : services_(services) {}
 
     void connected(std::optional<IpAddress> client) { client_ = client; }
-    /// `path` as the MTA gives it: with angle brackets for SMTP mail, without for sendmail(1).
-    void mail(std::string_view path, std::string_view sasl_user);
+    /// `path` as the MTA gives it: as typed for SMTP mail, without angle brackets for sendmail(1).
+    /// `queue_id` is what {i} says by then: nothing, unless the mail comes from sendmail(1).
+    void mail(std::string_view path, std::string_view sasl_user, std::string_view queue_id);
     void recipient(std::string_view path, std::string_view transport);
     void header(std::string_view name, std::string_view value);
     void body(std::size_t bytes) { size_ += bytes; }

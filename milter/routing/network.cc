@@ -40,6 +40,15 @@ IpAddress from_v6(const std::array<std::uint8_t, 16>& bytes) noexcept {
 
 }  // namespace
 
+bool IpAddress::is_loopback() const noexcept {
+    constexpr std::uint8_t kNet127 = 127;
+    if (!v6) {
+        return bytes.front() == kNet127;
+    }
+    return bytes.back() == 1 &&
+           std::all_of(bytes.begin(), bytes.end() - 1, [](std::uint8_t b) { return b == 0; });
+}
+
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
     if (text.find('\0') != std::string_view::npos) {
         return std::nullopt;

@@ -21,6 +21,7 @@ struct IpAddress {
     /// AF_INET and AF_INET6; others give nothing.
     [[nodiscard]] static std::optional<IpAddress> of(const sockaddr& address);
     [[nodiscard]] std::string text() const;
+    [[nodiscard]] bool is_loopback() const noexcept;
 };
 
 /// RFC 4632 / RFC 4291: "192.0.2.0/24", "2001:db8::/32", or one address.
