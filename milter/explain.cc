@@ -139,6 +139,10 @@ std::string explain(const MilterConfig& config, Question question) {
     MessageContext& message = question.message;
     message.headers = facts_of(section);
     message.size = content.size();
+    if (message.via != Submission::Queue) {  // as the milter front counts
+        message.header_size = grown(section.size(), message.recipients);
+        message.size = message.header_size + content.size() - section.size();
+    }
     const Decision decision = decide(config, message);
     Json::Value answer;
     answer["version"] = 1;

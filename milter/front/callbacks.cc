@@ -179,8 +179,7 @@ sfsistat on_connect(SMFICTX* context, char* /*host*/, _SOCK_ADDR* address) noexc
 
 sfsistat on_mail(SMFICTX* context, char** arguments) noexcept {
     return boundary(context, SMFIP_NR_MAIL, [&](Connection& connection) {
-        connection.session.mail(arguments[0], symbol(context, "{auth_authen}"),
-                                symbol(context, "i"));
+        connection.session.mail(arguments[0], symbol(context, "{auth_authen}"));
     });
 }
 

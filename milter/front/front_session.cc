@@ -8,8 +8,6 @@
 namespace postbearer::milter {
 namespace {
 
-/// In a Bcc: the separator and its folding.
-constexpr std::uint64_t kGrowthPerRecipient = 4;
 /// RFC 5321 4.5.3.1.10 asks for 100 at least; Postfix's own limit is 1000.
 constexpr std::size_t kMostRecipients = 100'000;
 
@@ -23,13 +21,11 @@ std::string without_brackets(std::string_view path) {
 
 }  // namespace
 
-void FrontSession::mail(std::string_view path, std::string_view sasl_user,
-                        std::string_view queue_id) {
+void FrontSession::mail(std::string_view path, std::string_view sasl_user) {
     reset();
-    // smtpd(8) passes on what the client typed, brackets or not: a stranger decides about these. He
-    // does not decide about the rest.
-    const bool local =
-        !has_brackets(path) && !queue_id.empty() && client_ && client_->is_loopback();
+    // smtpd(8) passes on what the client typed, brackets or not: a stranger decides about these.
+    // He decides neither about his address nor about {rcpt_mailer}, see recipient().
+    const bool local = !has_brackets(path) && client_ && client_->is_loopback();
     message_.via = local ? Submission::Local : Submission::Smtp;
     message_.mail_from = without_brackets(path);
     message_.sasl_user = sasl_user;
@@ -45,19 +41,18 @@ void FrontSession::recipient(std::string_view path, std::string_view transport) 
         message_.via = Submission::Smtp;  // Postfix says that of SMTP mail only
     }
     message_.transports.emplace_back(transport);
-    growth_ += message_.recipients.back().size() + kGrowthPerRecipient;
 }
 
 void FrontSession::header(std::string_view name, std::string_view value) {
-    size_ += name.size() + value.size() + 4;  // ": " and CRLF
+    header_size_ += name.size() + value.size() + 4;  // ": " and CRLF
     headers_.add(name, value);
 }
 
 void FrontSession::reset() {
     message_ = MessageContext();
     headers_ = HeaderFactsCollector();
-    size_ = 0;
-    growth_ = kGrowthBytes;
+    header_size_ = 0;
+    body_size_ = 0;
     spoilt_ = false;
 }
 
@@ -65,7 +60,8 @@ MessageContext FrontSession::context() && {
     if (message_.via == Submission::Smtp) {
         message_.client = client_;  // for sendmail(1) mail Postfix makes up 127.0.0.1
     }
-    message_.size = size_ + growth_;
+    message_.header_size = grown(header_size_, message_.recipients);
+    message_.size = message_.header_size + body_size_;
     message_.headers = std::move(headers_).finish();
     return std::move(message_);
 }
@@ -78,7 +74,7 @@ FrontVerdict FrontSession::end(std::string_view queue_id) {
         return failed;
     }
     const auto config = services_.config.get();
-    const std::uint64_t size = size_;
+    const std::uint64_t size = header_size_ + body_size_;
     const MessageContext message = std::move(*this).context();
     reset();
     const Decision decision = decide(*config, message);

@@ -38,11 +38,10 @@ public:
 
     void connected(std::optional<IpAddress> client) { client_ = client; }
     /// `path` as the MTA gives it: as typed for SMTP mail, without angle brackets for sendmail(1).
-    /// `queue_id` is what {i} says by then: nothing, unless the mail comes from sendmail(1).
-    void mail(std::string_view path, std::string_view sasl_user, std::string_view queue_id);
+    void mail(std::string_view path, std::string_view sasl_user);
     void recipient(std::string_view path, std::string_view transport);
     void header(std::string_view name, std::string_view value);
-    void body(std::size_t bytes) { size_ += bytes; }
+    void body(std::size_t bytes) { body_size_ += bytes; }
     [[nodiscard]] FrontVerdict end(std::string_view queue_id);
     /// The message is over, whatever became of it; the connection stays.
     void reset();
@@ -60,12 +59,8 @@ private:
     std::optional<IpAddress> client_;
     MessageContext message_;
     HeaderFactsCollector headers_;
-    std::uint64_t size_ = 0;
-    /// What the message gains on its way to Graph: Postfix's Received, our two headers, a Bcc with
-    /// every recipient in it. Counted here, because a message that is too large at the LMTP front
-    /// can no longer be relayed.
-    static constexpr std::uint64_t kGrowthBytes = 4096;
-    std::uint64_t growth_ = kGrowthBytes;
+    std::uint64_t header_size_ = 0;
+    std::uint64_t body_size_ = 0;
     bool spoilt_ = false;
 };
 

@@ -6,6 +6,7 @@
 
 #include "common/text.hh"
 #include "milter/envelope/mailbox_name.hh"
+#include "milter/lmtp/limits.hh"
 #include "milter/routing/match.hh"
 
 namespace postbearer::milter {
@@ -112,8 +113,7 @@ Way::Verdict Way::check_from() const {
 }
 
 std::string Way::mailbox_by_rule() const {
-    const std::string from =
-        message_.headers.from.empty() ? keys_.sender : message_.headers.from.front();
+    std::string from = message_.headers.from.empty() ? keys_.sender : message_.headers.from.front();
     switch (route_.mailbox.kind) {
         case MailboxRule::Kind::Sender:
             return keys_.sender.empty() ? from : keys_.sender;
@@ -235,6 +235,13 @@ Way::Verdict Way::check_size() const {
                    ? reject(552, "5.3.4", "large", std::move(detail))
                    : relay("large", std::move(detail));
     }
+    if (message_.header_size > kMaxHeaderBytes) {
+        std::string detail = "the header section may have " + std::to_string(message_.header_size) +
+                             " bytes at the LMTP front, which takes " +
+                             std::to_string(kMaxHeaderBytes);
+        return policy_.large == LargeMail::Reject ? reject(552, "5.3.4", "large", std::move(detail))
+                                                  : relay("large", std::move(detail));
+    }
     if (message_.via != Submission::Queue && message_.recipients.size() > policy_.max_recipients) {
         return relay("max_recipients", std::to_string(message_.recipients.size()) +
                                            " recipients, Graph takes " +
@@ -327,6 +334,16 @@ Decision decide(const MilterConfig& config, const MessageContext& message) {
         return no_route(config, message, keys);
     }
     return Way(config, message, keys, *first).decide();
+}
+
+std::uint64_t grown(std::uint64_t size, const std::vector<std::string>& recipients) noexcept {
+    constexpr std::uint64_t kFields = 4096;
+    constexpr std::uint64_t kEachRecipient = 4;  // a comma and a fold
+    size += kFields;
+    for (const std::string& recipient : recipients) {
+        size += recipient.size() + kEachRecipient;
+    }
+    return size;
 }
 
 LmtpReply queue_reply(const Decision& decision, QueuedBy queued_by, const std::string& queue_id) {

@@ -27,7 +27,8 @@ struct MessageContext {
     std::vector<std::string> transports;  // {rcpt_mailer} of each, Smtp only; empty: not said
     std::string sasl_user;
     std::optional<IpAddress> client;
-    std::uint64_t size = 0;  // bytes of the whole message
+    std::uint64_t size = 0;         // bytes of the whole message
+    std::uint64_t header_size = 0;  // of that, those of the header section; 0: it fits
     HeaderFacts headers;
 };
 
@@ -52,6 +53,12 @@ enum class QueuedBy : std::uint8_t {
 /// What a Relay or Reject becomes at the LMTP front, which cannot relay.
 [[nodiscard]] LmtpReply queue_reply(const Decision& decision, QueuedBy queued_by,
                                     const std::string& queue_id);
+
+/// What a header section of `size` bytes may have grown to when it reaches the LMTP front or Graph:
+/// Postfix's Received, our two headers, a Bcc with every recipient in it. Counted before the
+/// decision, because what is too large at the LMTP front can no longer be relayed.
+[[nodiscard]] std::uint64_t grown(std::uint64_t size,
+                                  const std::vector<std::string>& recipients) noexcept;
 
 /// Bytes that `size` bytes have in base64.
 [[nodiscard]] constexpr std::uint64_t base64_bytes(std::uint64_t size) noexcept {
