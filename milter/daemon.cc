@@ -250,11 +250,7 @@ Result<void> Daemon::open_fronts() {
         (void)::pthread_sigmask(SIG_UNBLOCK, &reload_only, nullptr);
         run_loop();
     });
-    (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    sigset_t reload_only{};
-    (void)::sigemptyset(&reload_only);
-    (void)::sigaddset(&reload_only, SIGUSR1);
-    (void)::pthread_sigmask(SIG_BLOCK, &reload_only, nullptr);
+    (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);  // main() has blocked SIGUSR1 there
     return {};
 }
 

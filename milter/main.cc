@@ -3,6 +3,7 @@
 // postbearer-milter(8): options, exit codes, and the outermost catch.
 
 #include <getopt.h>
+#include <signal.h>
 
 #include <cstdio>
 #include <exception>
@@ -163,6 +164,15 @@ void print_lines(const std::vector<std::string>& lines, const char* prefix) {
     }
 }
 
+/// A reload that is asked for before the loop can do it waits; by default it would end us. The
+/// loop's thread lets the signal through.
+void hold_reload_signal() {
+    sigset_t reload{};
+    (void)::sigemptyset(&reload);
+    (void)::sigaddset(&reload, SIGUSR1);
+    (void)::pthread_sigmask(SIG_BLOCK, &reload, nullptr);
+}
+
 int serve(const Options& options, LoadedConfig loaded) {
     std::unique_ptr<Log> log;
     if (options.use_syslog) {
@@ -191,6 +201,9 @@ int run(int argc, char** argv) {
     const int done = parse_options(argc, argv, options);
     if (done >= 0) {
         return done;
+    }
+    if (options.task == Options::Task::Serve) {
+        hold_reload_signal();
     }
     ConfigResult loaded = load_config(options.config);
     if (!loaded) {
