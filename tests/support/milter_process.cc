@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/milter_process.hh"
 
+#include <stdlib.h>
+
 #include <csignal>
 #include <cstdio>
+#include <map>
 
 #include "tests/support/agent_process.hh"
 #include "tests/support/failure.hh"
@@ -14,6 +17,17 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+/// What sanitizers read, where this is a build with one; nothing else of ours.
+std::map<std::string, std::string> sanitizer_options() {
+    std::map<std::string, std::string> options;
+    for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+        if (const char* value = ::getenv(name)) {  // NOLINT(concurrency-mt-unsafe)
+            options[name] = value;
+        }
+    }
+    return options;
+}
 
 }  // namespace
 
@@ -45,8 +59,9 @@ void MilterDaemon::start() {
     make_directory(settings_.directory);
     write_configuration();
     make_directory(settings_.lmtp_socket.parent_path(), 0755);
-    process_ =
-        Process({.argv = {program_, "--config", configuration()}, .output_file = log_path()});
+    process_ = Process({.argv = {program_, "--config", configuration()},
+                        .environment = sanitizer_options(),
+                        .output_file = log_path()});
     wait_until("the milter daemon to listen", [&] {
         if (!process_.running()) {
             fail("the milter daemon did not start:\n" + tail(log_path()));
