@@ -157,7 +157,8 @@ sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned 
         *f3 = 0;
         if ((offered_actions & SMFIF_SETSYMLIST) != 0) {
             *actions |= SMFIF_SETSYMLIST;
-            (void)::smfi_setsymlist(context, SMFIM_ENVFROM, mutable_text("i {auth_authen}"));
+            (void)::smfi_setsymlist(context, SMFIM_ENVFROM,
+                                    mutable_text("i {auth_authen} {mail_addr}"));
             (void)::smfi_setsymlist(context, SMFIM_ENVRCPT, mutable_text("{rcpt_mailer}"));
             (void)::smfi_setsymlist(context, SMFIM_EOM, mutable_text("i"));
         }
@@ -179,7 +180,8 @@ sfsistat on_connect(SMFICTX* context, char* /*host*/, _SOCK_ADDR* address) noexc
 
 sfsistat on_mail(SMFICTX* context, char** arguments) noexcept {
     return boundary(context, SMFIP_NR_MAIL, [&](Connection& connection) {
-        connection.session.mail(arguments[0], symbol(context, "{auth_authen}"));
+        connection.session.mail(
+            {arguments[0], symbol(context, "{mail_addr}"), symbol(context, "{auth_authen}")});
     });
 }
 

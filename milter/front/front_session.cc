@@ -21,14 +21,15 @@ std::string without_brackets(std::string_view path) {
 
 }  // namespace
 
-void FrontSession::mail(std::string_view path, std::string_view sasl_user) {
+void FrontSession::mail(const FrontSender& sender) {
     reset();
     // smtpd(8) passes on what the client typed, brackets or not: a stranger decides about these.
     // He decides neither about his address nor about {rcpt_mailer}, see recipient().
-    const bool local = !has_brackets(path) && client_ && client_->is_loopback();
+    const bool local = !has_brackets(sender.path) && client_ && client_->is_loopback();
     message_.via = local ? Submission::Local : Submission::Smtp;
-    message_.mail_from = without_brackets(path);
-    message_.sasl_user = sasl_user;
+    message_.mail_from =
+        sender.address.empty() ? without_brackets(sender.path) : std::string(sender.address);
+    message_.sasl_user = sender.sasl_user;
 }
 
 void FrontSession::recipient(std::string_view path, std::string_view transport) {

@@ -32,13 +32,19 @@ struct FrontVerdict {
     LmtpReply reply;                    // Reject and TempFail
 };
 
+/// MAIL, as the MTA tells it.
+struct FrontSender {
+    std::string_view path;       // as typed for SMTP mail, without angle brackets for sendmail(1)
+    std::string_view address{};  // {mail_addr}: what the MTA has made of it; empty: not said
+    std::string_view sasl_user{};
+};
+
 class FrontSession {
 public:
     explicit FrontSession(const FrontServices& services) : services_(services) {}
 
     void connected(std::optional<IpAddress> client) { client_ = client; }
-    /// `path` as the MTA gives it: as typed for SMTP mail, without angle brackets for sendmail(1).
-    void mail(std::string_view path, std::string_view sasl_user);
+    void mail(const FrontSender& sender);
     void recipient(std::string_view path, std::string_view transport);
     void header(std::string_view name, std::string_view value);
     void body(std::size_t bytes) { body_size_ += bytes; }
