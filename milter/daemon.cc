@@ -300,7 +300,10 @@ void Daemon::wait_for_reload() {
             return;
         }
         wait_for_reload();
-        (void)::sd_notify(0, "RELOADING=1");
+        const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::steady_clock::now().time_since_epoch());
+        const std::string state = "RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.count());
+        (void)::sd_notify(0, state.c_str());
         const bool reloaded = reload();
         (void)::sd_notify(0, reloaded
                                  ? "READY=1\nSTATUS=serving"
