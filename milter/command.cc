@@ -156,7 +156,12 @@ int run_send_test(const Options& options, const MilterConfig& config) {
 }
 
 int run_reload(const MilterConfig& config) {
-    const auto pid = daemon_of(config.state_dir);
+    const auto found = daemon_of(config.state_dir);
+    if (!found) {
+        (void)std::fprintf(stderr, "milter: %s\n", found.error().context.c_str());
+        return kFailed;
+    }
+    const std::optional<pid_t>& pid = *found;
     if (!pid) {
         (void)std::printf("milter: no daemon runs over %s, so none has to read %s again\n",
                           config.state_dir.c_str(), config.file.c_str());

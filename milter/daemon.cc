@@ -95,6 +95,7 @@ void Daemon::log_warnings(const std::vector<std::string>& warnings) {
 }
 
 Result<void> Daemon::start() {
+    service::raise_descriptor_limit();  // libmilter gives up where accept(2) fails too often
     // Ends of sockets that go away and files that grow too large are errors of write(2).
     (void)std::signal(SIGPIPE, SIG_IGN);
     (void)std::signal(SIGXFSZ, SIG_IGN);

@@ -128,11 +128,11 @@ void read_graph(const std::optional<Table>& section, Loading& loading) {
         loading.out.spool_dir = config::path_value(*spool).value_or(loading.out.spool_dir);
     }
     // lmtp(8) hangs up after lmtp_data_done_timeout (600s) and would then send the message again.
-    constexpr std::chrono::seconds kPostfixWaits = 570s;
+    constexpr std::chrono::seconds kPostfixWaits = 540s;
     const GraphSettings& sending = loading.sending;
     if (sending.budget + sending.answer_timeout > kPostfixWaits) {
         loading.problems.error(section->position_of("budget"),
-                               "budget and answer_timeout together are above 570s, and Postfix "
+                               "budget and answer_timeout together are above 540s, and Postfix "
                                "hangs up after 600s (lmtp_data_done_timeout)");
     }
 }

@@ -49,21 +49,34 @@ Result<UniqueFd> lock_state_dir(const std::string& directory) {
     struct flock lock = whole_file();
     if (::fcntl(fd.get(), F_SETLK, &lock) != 0) {
         const auto holder = daemon_of(directory);
-        return failure(Errc::Config,
-                       "directory " + directory + " is in use by process " +
-                           (holder ? std::to_string(*holder) : std::string("of an unknown id")) +
-                           "; a second daemon needs a `journal` in another directory");
+        return failure(
+            Errc::Config,
+            "directory " + directory + " is in use by process " +
+                (holder && *holder ? std::to_string(**holder) : std::string("of an unknown id")) +
+                "; a second daemon needs a `journal` in another directory");
     }
     return fd;
 }
 
-std::optional<pid_t> daemon_of(const std::string& directory) {
-    const UniqueFd fd(::open(lock_path(directory).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    struct flock lock = whole_file();
-    if (!fd.valid() || ::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) {
-        return std::nullopt;
+Result<std::optional<pid_t>> daemon_of(const std::string& directory) {
+    const std::string path = lock_path(directory);
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd.valid() && errno == ENOENT) {
+        return std::optional<pid_t>();
     }
-    return lock.l_pid;
+    struct flock lock = whole_file();
+    if (!fd.valid() || ::fcntl(fd.get(), F_GETLK, &lock) != 0) {
+        return failure(Errc::Unavailable,
+                       path + ": " + config::system_error_text(errno) + "; try it as root");
+    }
+    if (lock.l_type == F_UNLCK) {
+        return std::optional<pid_t>();
+    }
+    if (lock.l_pid <= 0) {
+        return failure(Errc::Unavailable,
+                       path + " is locked by a process of another container; ask it there");
+    }
+    return std::optional<pid_t>(lock.l_pid);
 }
 
 }  // namespace postbearer::milter

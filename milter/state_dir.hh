@@ -17,8 +17,9 @@ namespace postbearer::milter {
 /// naming the directory, the cause and the fix, or the pid of the daemon that has it.
 [[nodiscard]] Result<UniqueFd> lock_state_dir(const std::string& directory);
 
-/// The pid of the daemon that holds the lock; nothing if none runs.
-[[nodiscard]] std::optional<pid_t> daemon_of(const std::string& directory);
+/// The pid of the daemon that holds the lock; nothing if none runs. Error: Unavailable, where that
+/// cannot be told: no permission, or a holder whose pid means nothing here.
+[[nodiscard]] Result<std::optional<pid_t>> daemon_of(const std::string& directory);
 
 /// mkdir, 0700. Error: Config.
 [[nodiscard]] Result<void> make_directory(const std::string& directory);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/daemon.hh"
 
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -28,14 +27,6 @@ constexpr std::size_t kAdminConnections = 16;
 const SessionLimits kAgentLimits{protocol::kMaxRequestBytes, 2s, 300s, 10s};
 const SessionLimits kAdminLimits{protocol::kMaxAdminBytes, 5s, 300s, 10s};
 
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)::setrlimit(RLIMIT_NOFILE, &limit);  // the soft limit serves too, with fewer clients
-    }
-}
-
 double random_fraction() {
     static std::minstd_rand generator(std::random_device{}());
     return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
@@ -61,7 +52,7 @@ void Daemon::log_warnings(const std::vector<std::string>& warnings) {
 }
 
 Result<void> Daemon::start() {
-    raise_descriptor_limit();
+    service::raise_descriptor_limit();
     // A reader of our answers or logs that goes away is an error of write(2), not our end.
     (void)std::signal(SIGPIPE, SIG_IGN);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {

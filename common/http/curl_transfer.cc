@@ -308,10 +308,18 @@ int Transfer::on_attempt(void* user, char* /*remote*/, char* /*local*/, int /*re
 }
 
 Result<Response> Transfer::outcome(CURLcode code) {
-    if (code != CURLE_OK) {
+    if (code != CURLE_OK && !status_is_known()) {
         return tl::unexpected(failed(code));
     }
     return response();
+}
+
+/// Where only the status counts, a body that ends badly behind it takes nothing back.
+bool Transfer::status_is_known() const {
+    long status = 0;
+    (void)curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+    return request_.cut_large_answer && status >= 200 && !second_attempt_refused_ &&
+           !body_unreadable_;
 }
 
 Response Transfer::response() {

@@ -60,6 +60,7 @@ private:
     void set_proxy();
     [[nodiscard]] Result<void> set_headers();
     void append_header(const char* line);
+    [[nodiscard]] bool status_is_known() const;
     [[nodiscard]] Response response();
     [[nodiscard]] Error failed(CURLcode code);
 

@@ -38,6 +38,14 @@ Result<void> drop_privileges(const std::string& user, std::string_view section) 
     return {};
 }
 
+void raise_descriptor_limit() noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 void forbid_dumps() noexcept {
     const rlimit none{0, 0};
     (void)::setrlimit(RLIMIT_CORE, &none);  // lowering it is always allowed

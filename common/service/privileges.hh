@@ -12,6 +12,9 @@ namespace postbearer::service {
 /// stands, "[agent]". Error: Config, naming user and cause.
 [[nodiscard]] Result<void> drop_privileges(const std::string& user, std::string_view section);
 
+/// As many descriptors as the hard limit allows; the soft one serves too, with fewer clients.
+void raise_descriptor_limit() noexcept;
+
 /// No core dumps, no ptrace by the same uid: the process holds tokens and secrets.
 void forbid_dumps() noexcept;
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/text.hh"
+#include "milter/envelope/recipient_set.hh"
 #include "milter/routing/match.hh"
 
 namespace postbearer::milter {
@@ -36,6 +37,8 @@ struct GraphDelivery::Job {
     Done done;
     std::shared_ptr<const MilterConfig> config;
     HeaderFacts facts;
+    BootTime since;
+    std::optional<RouteStamp> stamp;  // the milter's word, if the header has it
     std::string queue_id;
     std::string route;
     std::string mailbox;
@@ -50,7 +53,12 @@ struct GraphDelivery::Job {
     std::vector<std::string> in_flight;  // keys that the ledger has from us, their end not yet
     bool over = false;
 
-    [[nodiscard]] MessageIdentity identity() const { return {queue_id, message_id}; }
+    /// As it came: the configuration does not change who a message is.
+    [[nodiscard]] MessageIdentity identity() const { return {queue_id, facts.message_id}; }
+    [[nodiscard]] bool all_answered() const {
+        return std::all_of(replies.begin(), replies.end(),
+                           [](const auto& reply) { return reply.has_value(); });
+    }
     void answer(std::size_t index, const LmtpReply& reply) {
         for (std::size_t i = 0; i < keys.size(); ++i) {
             if (keys[i] == keys[index] && !replies[i]) {
@@ -86,34 +94,58 @@ void GraphDelivery::deliver(std::shared_ptr<Transaction> transaction, Done done)
     job->transaction = std::move(transaction);
     job->done = std::move(done);
     job->config = services_.config.get();
+    job->since = services_.clock.boot();
     job->facts = facts_of(job->transaction->message.header);
-    const Transaction& given = *job->transaction;
-    job->queue_id = is_queue_id(given.forwarded.ident)
-                        ? given.forwarded.ident
-                        : queue_id_in_received(job->facts.topmost_received);
-    for (const std::string& recipient : given.recipients) {
+    for (const std::string& recipient : job->transaction->recipients) {
         job->keys.push_back(key_of(recipient));
     }
     job->replies.resize(job->keys.size());
     guarded(job, [&] { begin(job); });
 }
 
+/// The ledger comes before the configuration: what was sent stays sent, whatever the rules say now.
 void GraphDelivery::begin(const JobPtr& job) {
+    settle_identity(*job);
     if (job->transaction->message.bare_line_feed) {
         const LmtpReply reply{554, "5.6.11",
                               "the message holds a bare line feed; Exchange refuses "
                               "such mail, send CRLF line ends"};
         job->answer_rest(reply);
         log_answered(*job, "refused", reply);
-    } else if (choose_route(*job)) {
+    }
+    leave_out_known(*job);
+    if (!job->all_answered() && choose_route(*job)) {
         leave_out_local(*job);
-        leave_out_known(*job);
+        collect(*job);
         if (take_place(*job)) {
             next_batch(job);
             return;
         }
     }
     finish(*job);
+}
+
+/// The id of a header that we have signed, else what Postfix says: XFORWARD IDENT is the id of the
+/// first hop where a content filter passes it on, the topmost Received that of this one.
+void GraphDelivery::settle_identity(Job& job) const {
+    const Transaction& given = *job.transaction;
+    const std::string received = queue_id_in_received(job.facts.topmost_received);
+    const std::string ident = is_queue_id(given.forwarded.ident) ? given.forwarded.ident : "";
+    for (const std::string& id : {ident, received}) {
+        for (const std::string& value : job.facts.route_headers) {
+            if (!job.stamp && !id.empty()) {
+                job.stamp = verify(services_.key, value, job.facts.message_id, id);
+            }
+        }
+    }
+    job.queue_id = job.stamp ? job.stamp->id : ident.empty() ? received : ident;
+    if (job.queue_id.empty()) {
+        // No MTA that we know: the message is told by all that its header section says, so that
+        // two that only look alike are never taken for one.
+        job.queue_id =
+            "H" + services_.key.mac(given.message.header + std::to_string(given.message.size))
+                      .substr(0, 15);
+    }
 }
 
 /// The end of a job comes whatever is thrown on the way: its place, its entries in the ledger and
@@ -140,7 +172,7 @@ void GraphDelivery::give_up(Job& job, std::string_view what) noexcept {
     }
     try {
         if (!job.in_flight.empty()) {
-            services_.ledger.forget(job.identity(), job.in_flight);
+            services_.ledger.forget(job.identity(), std::exchange(job.in_flight, {}));
         }
     } catch (...) {  // NOLINT(bugprone-empty-catch): they stay in flight and wait
     }
@@ -163,10 +195,8 @@ void GraphDelivery::answer_without_words(Job& job) noexcept {
 
 /// True: `route` and `mailbox` are set and something may be sent. False: all are answered.
 bool GraphDelivery::choose_route(Job& job) {
-    for (const std::string& value : job.facts.route_headers) {
-        if (const auto stamp = verify(services_.key, value, job.facts.message_id, job.queue_id)) {
-            return follow_stamp(job, *stamp);
-        }
+    if (job.stamp) {
+        return follow_stamp(job, *job.stamp);
     }
     if (!job.facts.route_headers.empty()) {
         services_.log.write(LogLine(LogLevel::Warning, "routing_header_ignored")
@@ -234,7 +264,8 @@ void GraphDelivery::leave_out_local(Job& job) const {
     bool told = false;
     for (std::size_t i = 0; i < job.keys.size(); ++i) {
         const std::string_view domain = domain_of(job.keys[i]);
-        if (!domain.empty() && std::find(local.begin(), local.end(), domain) == local.end()) {
+        if (job.replies[i] ||
+            (!domain.empty() && std::find(local.begin(), local.end(), domain) == local.end())) {
             continue;
         }
         const LmtpReply reply{
@@ -250,22 +281,10 @@ void GraphDelivery::leave_out_local(Job& job) const {
 }
 
 void GraphDelivery::leave_out_known(Job& job) const {
-    const Transaction& given = *job.transaction;
-    if (job.queue_id.empty()) {
-        // No MTA that we know: the message is told by all that its header section says, so that
-        // two that only look alike are never taken for one.
-        job.queue_id =
-            "H" + services_.key.mac(given.message.header + std::to_string(given.message.size))
-                      .substr(0, 15);
-    }
-    job.message_id = job.facts.message_id.empty()
-                         ? derived_message_id(services_.key, job.queue_id, job.mailbox)
-                         : job.facts.message_id;
-    std::unordered_set<std::string_view> seen;
     bool told_again = false;
     bool told_waiting = false;
     for (std::size_t i = 0; i < job.keys.size(); ++i) {
-        if (job.replies[i] || !seen.insert(job.keys[i]).second) {
+        if (job.replies[i]) {
             continue;
         }
         const Ledger::Entry known = services_.ledger.find(job.identity(), job.keys[i]);
@@ -283,9 +302,30 @@ void GraphDelivery::leave_out_known(Job& job) const {
             if (!std::exchange(told_waiting, true)) {
                 log_answered(job, "deferred", reply);
             }
-        } else {
-            job.to_send.push_back(i);
         }
+    }
+}
+
+/// Who is left to send to, each address once. An address that no header can name is its own
+/// recipient's trouble, not everybody's.
+void GraphDelivery::collect(Job& job) const {
+    job.message_id = job.facts.message_id.empty()
+                         ? derived_message_id(services_.key, job.queue_id, job.mailbox)
+                         : job.facts.message_id;
+    std::unordered_set<std::string_view> seen;
+    for (std::size_t i = 0; i < job.keys.size(); ++i) {
+        if (job.replies[i] || !seen.insert(job.keys[i]).second) {
+            continue;
+        }
+        const auto writable = RecipientSet::make({job.transaction->recipients[i]});
+        if (writable) {
+            job.to_send.push_back(i);
+            continue;
+        }
+        const HeaderRefusal& refusal = writable.error();
+        const LmtpReply reply{refusal.code, refusal.enhanced, refusal.text};
+        job.answer(i, reply);
+        log_answered(job, "refused", reply);
     }
 }
 
@@ -307,11 +347,14 @@ bool GraphDelivery::take_place(Job& job) {
     }
     ++jobs;
     job.holds_place = true;
+    // All of them at once: while the first batch is under way nobody else may send the second.
+    job.in_flight = job.keys_at(job.to_send);
+    services_.ledger.begin(job.identity(), job.in_flight);
     return true;
 }
 
 void GraphDelivery::next_batch(const JobPtr& job) {
-    while (job->next < job->to_send.size()) {
+    if (job->next < job->to_send.size() && may_begin(*job)) {
         const std::vector<std::size_t> indices = job->batch_indices();
         HeaderEdit edit;
         edit.section = job->transaction->message.header;
@@ -330,10 +373,9 @@ void GraphDelivery::next_batch(const JobPtr& job) {
             const LmtpReply reply{refusal.code, refusal.enhanced, refusal.text};
             job->answer_rest(reply);
             log_answered(*job, "refused", reply);
-            break;
+            finish(*job);
+            return;
         }
-        job->in_flight = job->keys_at(indices);
-        services_.ledger.begin(job->identity(), job->in_flight);
         GraphMessage message{job->mailbox, header->bytes, job->transaction, job->queue_id};
         auto edited = std::make_shared<const EditedHeader>(std::move(*header));
         services_.sender.send(std::move(message), [this, job, edited](const SendOutcome& outcome) {
@@ -354,7 +396,9 @@ void GraphDelivery::sent(const JobPtr& job, const EditedHeader& header,
     for (const std::size_t index : indices) {
         job->answer(index, outcome.reply);
     }
-    const std::vector<std::string> keys = std::exchange(job->in_flight, {});
+    const std::vector<std::string> keys = job->keys_at(indices);
+    const std::unordered_set<std::string_view> ended(keys.begin(), keys.end());
+    std::erase_if(job->in_flight, [&](const std::string& key) { return ended.contains(key); });
     if (outcome.send_class == SendClass::Done) {
         services_.ledger.done(job->identity(), keys, outcome.reply);
         job->settled.insert(job->settled.end(), keys.begin(), keys.end());
@@ -366,8 +410,29 @@ void GraphDelivery::sent(const JobPtr& job, const EditedHeader& header,
     next_batch(job);
 }
 
+/// lmtp(8) hangs up after lmtp_data_done_timeout; a batch that would end later is left to the next
+/// transaction.
+bool GraphDelivery::may_begin(Job& job) const {
+    constexpr std::chrono::seconds kPostfixWaits{600};
+    constexpr std::chrono::seconds kTokenAndBody{30};
+    const GraphSettings& sending = *job.config->sending;
+    const auto longest = sending.budget + sending.answer_timeout + kTokenAndBody;
+    if (job.batch == 0 || services_.clock.boot() + longest < job.since + kPostfixWaits) {
+        return true;
+    }
+    const LmtpReply reply{451, "4.3.0",
+                          "no time is left in this transaction for the rest of the recipients; "
+                          "Postfix tries again"};
+    job.answer_rest(reply);
+    log_answered(job, "deferred", reply);
+    return false;
+}
+
 void GraphDelivery::finish(Job& job) {
     job.over = true;
+    if (!job.in_flight.empty()) {  // batches that were never begun
+        services_.ledger.forget(job.identity(), std::exchange(job.in_flight, {}));
+    }
     if (std::exchange(job.holds_place, false)) {
         const auto place = jobs_of_mailbox_.find(job.mailbox);
         if (place != jobs_of_mailbox_.end() && --place->second == 0) {

@@ -49,7 +49,10 @@ private:
     [[nodiscard]] bool follow_stamp(Job& job, const RouteStamp& stamp);
     [[nodiscard]] bool follow_rules(Job& job);
     void leave_out_local(Job& job) const;
+    void settle_identity(Job& job) const;
     void leave_out_known(Job& job) const;
+    void collect(Job& job) const;
+    [[nodiscard]] bool may_begin(Job& job) const;
     [[nodiscard]] bool take_place(Job& job);
     void next_batch(const JobPtr& job);
     void sent(const JobPtr& job, const EditedHeader& header, const SendOutcome& outcome);

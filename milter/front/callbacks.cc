@@ -38,9 +38,14 @@ constexpr std::chrono::seconds kStopWait{10};
 /// Callbacks that are running, so that a stop does not end the process under them.
 class Running {
 public:
-    void enter() {
+    /// False: the front has ended, and what its callbacks use is going.
+    [[nodiscard]] bool enter() {
         const std::lock_guard guard(mutex_);
+        if (closed_) {
+            return false;
+        }
         ++count_;
+        return true;
     }
     void leave() {
         const std::lock_guard guard(mutex_);
@@ -48,8 +53,13 @@ public:
             idle_.notify_all();
         }
     }
-    void wait_until_idle(std::chrono::seconds most) {
+    void open() {
+        const std::lock_guard guard(mutex_);
+        closed_ = false;
+    }
+    void close(std::chrono::seconds most) {
         std::unique_lock lock(mutex_);
+        closed_ = true;
         (void)idle_.wait_for(lock, most, [this] { return count_ == 0; });
     }
 
@@ -57,6 +67,7 @@ private:
     std::mutex mutex_;
     std::condition_variable idle_;
     std::size_t count_ = 0;
+    bool closed_ = false;
 };
 
 Running& running() {
@@ -64,9 +75,15 @@ Running& running() {
     return instance;
 }
 
+/// One callback. libmilter's threads go on while the process ends, so it may come too late.
 struct Inside {
-    Inside() { running().enter(); }
-    ~Inside() { running().leave(); }
+    const bool open = running().enter();
+    Inside() = default;
+    ~Inside() {
+        if (open) {
+            running().leave();
+        }
+    }
     Inside(const Inside&) = delete;
     Inside& operator=(const Inside&) = delete;
     Inside(Inside&&) = delete;
@@ -125,6 +142,9 @@ void report(const char* what) noexcept {
 template <typename Body>
 sfsistat boundary(SMFICTX* context, unsigned long no_reply, Body&& body) noexcept {
     const Inside inside;
+    if (!inside.open) {
+        return SMFIS_TEMPFAIL;
+    }
     Connection* connection = nullptr;
     try {
         connection = &need_connection(context);
@@ -146,6 +166,9 @@ sfsistat on_negotiate(SMFICTX* context, unsigned long offered_actions, unsigned 
                       unsigned long /*f2*/, unsigned long /*f3*/, unsigned long* actions,
                       unsigned long* steps, unsigned long* f2, unsigned long* f3) noexcept {
     const Inside inside;
+    if (!inside.open) {
+        return SMFIS_REJECT;
+    }
     try {
         if ((offered_actions & kActions) != kActions) {
             report("the MTA lets a milter neither add nor remove headers");
@@ -180,8 +203,8 @@ sfsistat on_connect(SMFICTX* context, char* /*host*/, _SOCK_ADDR* address) noexc
 
 sfsistat on_mail(SMFICTX* context, char** arguments) noexcept {
     return boundary(context, SMFIP_NR_MAIL, [&](Connection& connection) {
-        connection.session.mail(
-            {arguments[0], symbol(context, "{mail_addr}"), symbol(context, "{auth_authen}")});
+        connection.session.mail({arguments[0], symbol(context, "{mail_addr}"),
+                                 symbol(context, "{auth_authen}"), symbol(context, "i")});
     });
 }
 
@@ -237,6 +260,9 @@ bool apply_headers(SMFICTX* context, const FrontVerdict& verdict) {
 
 sfsistat on_end(SMFICTX* context) noexcept {
     const Inside inside;
+    if (!inside.open) {
+        return SMFIS_TEMPFAIL;
+    }
     try {
         Connection& connection = need_connection(context);
         const FrontVerdict verdict = connection.session.end(symbol(context, "i"));
@@ -261,6 +287,9 @@ sfsistat on_abort(SMFICTX* context) noexcept {
 
 sfsistat on_close(SMFICTX* context) noexcept {
     const Inside inside;
+    if (!inside.open) {
+        return SMFIS_CONTINUE;
+    }
     const std::unique_ptr<Connection> ended(connection_of(context));
     (void)::smfi_setpriv(context, nullptr);
     return SMFIS_CONTINUE;
@@ -300,8 +329,9 @@ Result<void> MilterFront::open(const std::string& connection) {
 }
 
 Result<void> MilterFront::run() {
+    running().open();
     const int ended = ::smfi_main();
-    running().wait_until_idle(kStopWait);
+    running().close(kStopWait);
     if (ended != MI_SUCCESS) {
         return failure(Errc::Internal, "milter front: libmilter ended by an error");
     }

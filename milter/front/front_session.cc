@@ -23,9 +23,10 @@ std::string without_brackets(std::string_view path) {
 
 void FrontSession::mail(const FrontSender& sender) {
     reset();
-    // smtpd(8) passes on what the client typed, brackets or not: a stranger decides about these.
-    // He decides neither about his address nor about {rcpt_mailer}, see recipient().
+    // smtpd(8) passes on what the client typed, brackets or not: a stranger decides about these. He
+    // decides neither about his address, nor about {i} here and {rcpt_mailer} at RCPT.
     const bool local = !has_brackets(sender.path) && client_ && client_->is_loopback();
+    from_pickup_ = local && !sender.queue_id.empty() && sender.queue_id != last_id_;
     message_.via = local ? Submission::Local : Submission::Smtp;
     message_.mail_from =
         sender.address.empty() ? without_brackets(sender.path) : std::string(sender.address);
@@ -38,7 +39,7 @@ void FrontSession::recipient(std::string_view path, std::string_view transport) 
         return;
     }
     message_.recipients.push_back(without_brackets(path));
-    if (!transport.empty()) {
+    if (!transport.empty() && !from_pickup_) {
         message_.via = Submission::Smtp;  // Postfix says that of SMTP mail only
     }
     message_.transports.emplace_back(transport);
@@ -54,6 +55,7 @@ void FrontSession::reset() {
     headers_ = HeaderFactsCollector();
     header_size_ = 0;
     body_size_ = 0;
+    from_pickup_ = false;
     spoilt_ = false;
 }
 
@@ -68,6 +70,7 @@ MessageContext FrontSession::context() && {
 }
 
 FrontVerdict FrontSession::end(std::string_view queue_id) {
+    last_id_ = queue_id;
     if (spoilt_ || message_.recipients.empty()) {
         reset();
         FrontVerdict failed;

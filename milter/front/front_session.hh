@@ -37,6 +37,7 @@ struct FrontSender {
     std::string_view path;       // as typed for SMTP mail, without angle brackets for sendmail(1)
     std::string_view address{};  // {mail_addr}: what the MTA has made of it; empty: not said
     std::string_view sasl_user{};
+    std::string_view queue_id{};  // {i} by then: said of sendmail(1) mail only
 };
 
 class FrontSession {
@@ -67,6 +68,8 @@ private:
     HeaderFactsCollector headers_;
     std::uint64_t header_size_ = 0;
     std::uint64_t body_size_ = 0;
+    bool from_pickup_ = false;  // beyond doubt: {i} was there at MAIL
+    std::string last_id_;       // of the message before: libmilter may still remember its {i}
     bool spoilt_ = false;
 };
 

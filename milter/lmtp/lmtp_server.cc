@@ -176,7 +176,9 @@ bool LmtpServer::may_enter(LmtpSession::Socket& socket, const service::Peer& pee
         refuse(socket, "4.7.1", "uid " + std::to_string(peer.uid) + " may not deliver here");
         return false;
     }
-    if (sessions_.size() < settings_->limits.max_sessions) {
+    // Postfix keeps sessions for a while that have had their message, beside those at work.
+    const std::size_t most = settings_->limits.max_sessions;
+    if (sessions_.size() < most || (dismiss_longest_idle() && sessions_.size() < most)) {
         full_ = false;
         return true;
     }

@@ -18,7 +18,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kBufferBytes = 16 * 1024;
 constexpr std::size_t kMaxLoggedWords = 200;
 
 }  // namespace
@@ -256,8 +256,8 @@ bool LmtpSession::answered(std::uint64_t number, const std::vector<LmtpReply>& r
         protocol_.answer(replies);
         active_at_ = services_.clock.boot();
         flush();
-        told = !over_;
-        pump_later();  // the deliverer is on the stack
+        told = !over_ && !writing_;  // all of it is with the kernel
+        pump_later();                // the deliverer is on the stack
     });
     return told && !over_;
 }

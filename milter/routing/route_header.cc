@@ -82,11 +82,25 @@ Result<void> write_key(const std::string& directory, const std::string& path,
     return {};
 }
 
+/// The value with every run of blanks as one: it may have been folded on its way.
+std::string one_line(std::string_view value) {
+    std::string text;
+    for (const char c : trimmed(value)) {
+        const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+        if (!blank) {
+            text += c;
+        } else if (!text.empty() && text.back() != ' ') {
+            text += ' ';
+        }
+    }
+    return text;
+}
+
 /// What is signed: the value up to the mac, and the Message-ID, apart by a byte neither holds.
 std::string signed_text(std::string_view fields, std::string_view message_id) {
     std::string text(fields);
     text += '\n';
-    text += message_id;
+    text += one_line(message_id);  // folding may change on the way
     return text;
 }
 
@@ -105,20 +119,6 @@ std::string fields_of(const RouteStamp& stamp) {
     text += "; id=" + stamp.id + "; route=" + stamp.route + "; mailbox=" + stamp.mailbox;
     if (stamp.action == Action::Discard) {
         text += "; action=discard";
-    }
-    return text;
-}
-
-/// The value with every run of blanks as one: it may have been folded on its way.
-std::string one_line(std::string_view value) {
-    std::string text;
-    for (const char c : trimmed(value)) {
-        const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
-        if (!blank) {
-            text += c;
-        } else if (!text.empty() && text.back() != ' ') {
-            text += ' ';
-        }
     }
     return text;
 }

@@ -6,6 +6,7 @@
 
 #include "common/text.hh"
 #include "milter/envelope/mailbox_name.hh"
+#include "milter/envelope/recipient_set.hh"
 #include "milter/lmtp/limits.hh"
 #include "milter/routing/match.hh"
 
@@ -37,6 +38,7 @@ private:
     [[nodiscard]] Verdict check_from() const;
     [[nodiscard]] Verdict find_mailbox();
     [[nodiscard]] Verdict check_sender() const;
+    [[nodiscard]] Verdict check_recipients() const;
     [[nodiscard]] Verdict check_places() const;
     [[nodiscard]] Verdict check_strangers() const;
     [[nodiscard]] Verdict check_headers() const;
@@ -156,6 +158,16 @@ Way::Verdict Way::check_sender() const {
 }
 
 /// Postfix must have handed every recipient to one of `transports`, as far as it says so.
+/// What no header can name would only be refused once it is queued.
+Way::Verdict Way::check_recipients() const {
+    for (const std::string& recipient : message_.recipients) {
+        if (message_.via != Submission::Queue && !RecipientSet::make({recipient})) {
+            return relay("recipient", shown(recipient) + " cannot stand in a header");
+        }
+    }
+    return std::nullopt;
+}
+
 Way::Verdict Way::check_places() const {
     for (std::size_t i = 0; i < keys_.recipients.size(); ++i) {
         const std::string& key = keys_.recipients[i];
@@ -271,8 +283,8 @@ Decision Way::decide() {
     if (auto ended = find_mailbox()) {
         return *ended;
     }
-    for (const auto check : {&Way::check_sender, &Way::check_places, &Way::check_strangers,
-                             &Way::check_headers, &Way::check_size}) {
+    for (const auto check : {&Way::check_sender, &Way::check_places, &Way::check_recipients,
+                             &Way::check_strangers, &Way::check_headers, &Way::check_size}) {
         if (auto ended = (this->*check)()) {
             return *ended;
         }

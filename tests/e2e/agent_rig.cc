@@ -60,7 +60,7 @@ struct Launch {
 };
 
 /// Between fork and exec of a process with one thread. LISTEN_PID is only known here.
-[[noreturn]] void become_agent(Launch& launch) {
+[[noreturn]] void become_daemon(Launch& launch) {
     (void)::setsid();
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
     constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
@@ -237,16 +237,16 @@ void RawAgent::configure(const std::string& agent_lines, const std::string& more
                                     agent_lines + "\n" + (more.empty() ? unreachable : more));
 }
 
-void RawAgent::launch(const Surroundings& surroundings) {
-    Launch launch{
-        Programs::agent(),
-        configuration(),
-        {"PATH=/usr/bin:/bin", "LANG=C"},
-        {},
-        UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-        UniqueFd(::open(log_path().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)),
-        surroundings.error_fd,
-        surroundings.standard_closed};
+pid_t spawn_daemon(const Path& program, const Path& configuration, const Path& log,
+                   const Surroundings& surroundings) {
+    Launch launch{program,
+                  configuration,
+                  {"PATH=/usr/bin:/bin", "LANG=C"},
+                  {},
+                  UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
+                  UniqueFd(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)),
+                  surroundings.error_fd,
+                  surroundings.standard_closed};
     for (const auto& [name, value] : surroundings.environment) {
         launch.environment.push_back(name + "=" + value);
     }
@@ -259,13 +259,18 @@ void RawAgent::launch(const Surroundings& surroundings) {
         launch.environment.push_back("LISTEN_FDS=" + std::to_string(launch.passed.size()));
         launch.environment.push_back("LISTEN_FDNAMES=" + names);
     }
-    pid_ = ::fork();
-    if (pid_ < 0) {
+    const pid_t pid = ::fork();
+    if (pid < 0) {
         fail_errno("fork");
     }
-    if (pid_ == 0) {
-        become_agent(launch);
+    if (pid == 0) {
+        become_daemon(launch);
     }
+    return pid;
+}
+
+void RawAgent::launch(const Surroundings& surroundings) {
+    pid_ = spawn_daemon(Programs::agent(), configuration(), log_path(), surroundings);
     pid_fd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
 }
 

@@ -88,6 +88,10 @@ struct Surroundings {
     bool standard_closed = false;                       // 0, 1 and 2
 };
 
+/// Starts `program --config CONFIGURATION` in a session of its own; the pid.
+[[nodiscard]] pid_t spawn_daemon(const Path& program, const Path& configuration, const Path& log,
+                                 const Surroundings& surroundings);
+
 /// An agent with a configuration of its own in a private directory.
 class RawAgent {
 public:

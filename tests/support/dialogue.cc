@@ -74,16 +74,28 @@ std::string Dialogue::line() {
             }
             return found;
         }
-        std::array<char, 4096> bytes{};
-        const ssize_t got = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
-        if (got < 0 && errno == EAGAIN) {
-            fail("no reply within 120 s");
-        }
-        if (got <= 0) {
+        if (!read_more()) {
             return {};
         }
-        buffer_.append(bytes.data(), static_cast<std::size_t>(got));
     }
+}
+
+bool Dialogue::read_more() {
+    std::array<char, 4096> bytes{};
+    const ssize_t got = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+    if (got < 0 && errno == EAGAIN) {
+        fail("no reply within 120 s");
+    }
+    buffer_.append(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    return got > 0;
+}
+
+std::string Dialogue::bytes(std::size_t count) {
+    while (buffer_.size() < count && read_more()) {
+    }
+    std::string found = buffer_.substr(0, count);
+    buffer_.erase(0, found.size());
+    return found;
 }
 
 std::string Dialogue::reply() {

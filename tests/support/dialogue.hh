@@ -20,6 +20,8 @@ public:
 
     /// One reply: its lines joined by LF, without CR. Empty: the other side has closed.
     [[nodiscard]] std::string reply();
+    /// The next `count` bytes; fewer when the other side has closed.
+    [[nodiscard]] std::string bytes(std::size_t count);
     /// Sends the line with CRLF and reads the reply.
     std::string say(const std::string& line);
     /// The same, and fails the test unless the reply begins with `code`.
@@ -39,6 +41,8 @@ public:
 private:
     explicit Dialogue(UniqueFd fd) : fd_(std::move(fd)) {}
     [[nodiscard]] std::string line();
+    /// False: the other side has closed.
+    bool read_more();
 
     UniqueFd fd_;
     std::string buffer_;

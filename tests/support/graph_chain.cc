@@ -135,6 +135,7 @@ void GraphChain::make_client() {
                    {"graph_destination_recipient_limit", "1000"},
                    {"graph_destination_concurrency_limit", "200"},
                    {"graph_initial_destination_concurrency", "200"},
+                   {"graph_destination_concurrency_failed_cohort_limit", "0"},
                    {"minimal_backoff_time", "5s"},
                    {"maximal_backoff_time", "10s"},
                    {"queue_run_delay", "5s"},

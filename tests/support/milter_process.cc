@@ -46,8 +46,8 @@ std::string MilterDaemon::milter_toml() const {
     // Queue directories of private instances are not known to the daemon, so it is told the group.
     return "[milter]\nlisten = " + quoted("unix:" + it.milter_socket.string()) +
            "\nlmtp = " + quoted("unix:" + it.lmtp_socket.string()) +
-           "\nsocket_group = \"postfix\"\nsocket_mode = \"0660\"\nagent = " +
-           quoted(it.agent_socket) +
+           "\nsocket_group = \"postfix\"\nsocket_mode = " + quoted(it.socket_mode) +
+           "\nagent = " + quoted(it.agent_socket) +
            "\njournal = " + quoted((it.directory / "state" / "journal.db").string()) + "\n" +
            it.milter_more + "\n[graph]\nendpoint = " + quoted(it.endpoint) +
            "\nca_file = " + quoted(it.ca_file) + "\n" + it.graph_more + "\n" + it.routes + "\n";
@@ -71,7 +71,13 @@ void MilterDaemon::start() {
     });
 }
 
+/// libmilter's listener looks up every five seconds, and at every connection.
 void MilterDaemon::stop() {
+    process_.signal(SIGTERM);
+    (void)holds_within(30s, [this] {
+        (void)takes_connections(settings_.milter_socket);
+        return !process_.running();
+    });
     const ExitStatus status = process_.stop(90s);
     if (!status.ok()) {
         fail("the milter daemon ended with " + status.describe() + ":\n" + tail(log_path()));

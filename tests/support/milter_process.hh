@@ -18,6 +18,7 @@ struct MilterSettings {
     std::string milter_more{};  // further lines of [milter]
     std::string graph_more{};   // further lines of [graph]
     std::string routes{};       // [[route]] tables
+    std::string socket_mode = "0660";
 };
 
 /// postbearer-milter, configured by a file of its own and logging into DIRECTORY/milter.log.

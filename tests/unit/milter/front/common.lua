@@ -30,6 +30,9 @@ function message(conn, mail)
     if mail.user ~= false then
         mt.macro(conn, SMFIC_MAIL, "{auth_authen}", mail.user or "alice")
     end
+    if mail.pickup then
+        mt.macro(conn, SMFIC_MAIL, "i", mail.id or "4cQ7lX0zZkz9rxN")
+    end
     good(mt.mailfrom(conn, mail.from or "<alice@contoso.com>"), "mailfrom")
     if mail.id ~= false then
         mt.macro(conn, SMFIC_RCPT, "i", mail.id or "4cQ7lX0zZkz9rxN", "{rcpt_mailer}",

@@ -30,7 +30,7 @@ BOOST_AUTO_TEST_CASE(a_stranger_is_told_who_he_is) {
 BOOST_AUTO_TEST_CASE(at_the_limit_the_next_is_refused_at_once) {
     settings.limits.max_sessions = 3;
     for (int i = 0; i < 3; ++i) {
-        (void)connect();
+        say(greeted(), "MAIL FROM:<a@b.example>\r\n");
     }
     for (int i = 0; i < 5; ++i) {
         LmtpClient& refused = connect();
@@ -41,9 +41,25 @@ BOOST_AUTO_TEST_CASE(at_the_limit_the_next_is_refused_at_once) {
     BOOST_TEST(log.count("event=lmtp_sessions_full max_sessions=3") == 1U);  // told once
     clients.front()->hang_up();
     settle();
-    BOOST_TEST(connect().received() == kGreeting);
+    LmtpClient& last = connect();
+    BOOST_TEST(last.received() == kGreeting);
+    say(last, "LHLO c\r\nMAIL FROM:<a@b.example>\r\n");
     BOOST_TEST(connect().closed());
     BOOST_TEST(log.count("event=lmtp_sessions_full") == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(at_the_limit_the_longest_idle_gives_way) {
+    settings.limits.max_sessions = 3;
+    for (int i = 0; i < 3; ++i) {
+        (void)greeted();
+        time.advance(1s);
+    }
+    BOOST_TEST(connect().received() == kGreeting);
+    BOOST_TEST(server->sessions() == 3U);
+    settle();
+    BOOST_TEST(clients.front()->closed());
+    BOOST_TEST(!clients[1]->closed());
+    BOOST_TEST(log.count("event=lmtp_sessions_full") == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_transaction_without_its_client_keeps_its_place) {

@@ -44,7 +44,7 @@ reconcile_at = ["30s", "2m"]
 journal_keep = "20d"
 max_recipients = 1000
 concurrency = 4
-budget = "9m"
+budget = "8m"
 answer_timeout = "30s"
 spool_dir = "/var/spool/x"
 proxy = "http://proxy.example.com:3128"
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(every_policy_is_read) {
     BOOST_TEST(config->sending->endpoint == "http://127.0.0.1:8080");
     BOOST_TEST(config->sending->allow_http_loopback);
     BOOST_TEST(config->sending->concurrency == 4U);
-    BOOST_TEST((config->sending->budget == 9min));
+    BOOST_TEST((config->sending->budget == 8min));
     BOOST_TEST((config->sending->answer_timeout == 30s));
     BOOST_TEST(config->sending->proxy == "http://proxy.example.com:3128");
     BOOST_TEST(config->sending->ca_file == "/etc/ca.pem");

@@ -123,10 +123,10 @@ constexpr Mistake kGraph[] = {
     {"no time", "[graph]\nbudget = \"0s\"",
      "milter.toml:2:10: budget: expected \"1s\" to \"1h\", found \"0s\""},
     {"longer than Postfix waits", "[graph]\nbudget = \"9m\"\nanswer_timeout = \"31s\"",
-     "milter.toml:2:10: budget and answer_timeout together are above 570s, and Postfix hangs up "
+     "milter.toml:2:10: budget and answer_timeout together are above 540s, and Postfix hangs up "
      "after 600s (lmtp_data_done_timeout)"},
     {"longer than Postfix waits, by the default", "[graph]\nanswer_timeout = \"511s\"",
-     "milter.toml:1:1: budget and answer_timeout together are above 570s, and Postfix hangs up "
+     "milter.toml:1:1: budget and answer_timeout together are above 540s, and Postfix hangs up "
      "after 600s (lmtp_data_done_timeout)"},
     {"endpoint in clear", "[graph]\nendpoint = \"http://graph.example.com\"",
      "milter.toml:2:12: endpoint: must be https: a secret would go over the wire in clear"},
