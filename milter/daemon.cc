@@ -31,7 +31,7 @@ constexpr mode_t kGroupOnly = 0660;
 constexpr std::chrono::seconds kDrain = 45s;
 /// lmtp(8) processes (maxproc 200 in our snippet), and some room.
 constexpr std::size_t kMaxSessions = 250;
-constexpr http::ConnectionLimits kConnections{128, 256};
+constexpr http::ConnectionLimits kConnections{256, 256};
 
 /// Who the mode of the LMTP socket lets in, asked again of the kernel: a descriptor may have been
 /// passed on, or a directory opened up.

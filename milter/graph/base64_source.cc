@@ -13,7 +13,6 @@ namespace postbearer::milter {
 namespace {
 
 constexpr std::size_t kPlainBytes = 48UL * 1024;  // a multiple of 3: padding comes last only
-constexpr std::size_t kEncodedBytes = kPlainBytes / 3 * 4;
 
 }  // namespace
 
@@ -54,9 +53,11 @@ bool Base64Source::rewind() noexcept {
 }
 
 bool Base64Source::refill() noexcept {
+    // Most messages are small: no more is cleared, and touched, than they need.
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(kPlainBytes, plain_bytes_));
     try {
-        plain_.resize(kPlainBytes);
-        encoded_.resize(kEncodedBytes + 1);  // EVP_EncodeBlock adds a NUL
+        plain_.resize(most);
+        encoded_.resize(static_cast<std::size_t>(base64_bytes(most)) + 1);  // EVP_EncodeBlock: NUL
     } catch (...) {
         return false;
     }

@@ -4,6 +4,7 @@
 // What all measuring programs share: options, statistics over interleaved pairs, the table, the
 // one machine-readable line per row, and what --check makes of them.
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,14 @@ namespace postbearer::bench {
 struct Options {
     int pairs = 9;       // of interleaved measurements; at least 7
     bool check = false;  // a missed target is exit 1
+    bool quick = false;  // one pair of small runs: shows that it works, measures nothing
+
+    /// How much of something to measure with.
+    [[nodiscard]] std::size_t amount(std::size_t full, std::size_t small) const noexcept {
+        return quick ? small : full;
+    }
+    /// For what costs more time than it has noise.
+    [[nodiscard]] int at_most(int rounds) const noexcept { return pairs < rounds ? pairs : rounds; }
 };
 
 struct Spread {
@@ -64,8 +73,8 @@ private:
 
 using Body = void (*)(const Options&, Report&);
 
-/// main() of a measuring program: parses --pairs N and --check, measures, prints. 77 (skipped, for
-/// meson) unless root; 2 usage; 1 could not measure or missed a target under --check.
+/// main() of a measuring program: parses --pairs N, --check and --quick, measures, prints. 77
+/// (skipped, for meson) unless root; 2 usage; 1 could not measure or missed a target under --check.
 [[nodiscard]] int bench_main(int argc, char** argv, Body body) noexcept;
 
 }  // namespace postbearer::bench

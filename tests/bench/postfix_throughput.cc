@@ -6,15 +6,11 @@
 // map. The messages wait on hold until all are there, so that only deliveries are timed, from the
 // flush to the last 250. The far end throws them away.
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
-#include <string_view>
 #include <thread>
 
 #include "tests/bench/bench_support.hh"
+#include "tests/bench/log_count.hh"
 #include "tests/bench/rig.hh"
 #include "tests/support/chain.hh"
 #include "tests/support/failure.hh"
@@ -47,32 +43,6 @@ std::vector<double> differences(const std::vector<double>& a, const std::vector<
     }
     return result;
 }
-
-/// Counts a word in a growing file, each byte read once.
-class LogCount {
-public:
-    explicit LogCount(const Path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-        (void)::lseek(fd_.get(), 0, SEEK_END);
-    }
-
-    [[nodiscard]] std::size_t of(std::string_view word) {
-        std::array<char, 64 * 1024> buffer{};
-        for (ssize_t got = 0; (got = ::read(fd_.get(), buffer.data(), buffer.size())) > 0;) {
-            text_.append(buffer.data(), static_cast<std::size_t>(got));
-        }
-        std::size_t end = 0;
-        for (std::size_t at = 0; (at = text_.find(word, end)) != std::string::npos; ++count_) {
-            end = at + word.size();
-        }
-        text_.erase(0, std::max(end, text_.size() - std::min(text_.size(), word.size())));
-        return count_;
-    }
-
-private:
-    postbearer::UniqueFd fd_;
-    std::string text_;
-    std::size_t count_ = 0;
-};
 
 ChainSettings settings(std::uint16_t submission_port) {
     ChainSettings settings;
