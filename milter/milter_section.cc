@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -112,6 +114,9 @@ void read_sockets(const Table& table, Loading& loading) {
     if (const auto mode = table.find("socket_mode")) {
         out.listen.socket.mode = config::mode_value(*mode);
         out.lmtp.socket.mode = out.listen.socket.mode;
+        if ((out.listen.socket.mode.value_or(0) & S_IWOTH) != 0) {
+            mode->warn("every local user may then send through Graph, within the rules");
+        }
     }
 }
 

@@ -255,21 +255,29 @@ BOOST_AUTO_TEST_CASE(a_slow_drip_keeps_nobody_waiting) {
     check_served();
 }
 
+/// Who has been idle longest gives way; sessions at work are not touched.
 BOOST_AUTO_TEST_CASE(three_hundred_idle_sessions) {
     std::vector<std::unique_ptr<Dialogue>> idle;
-    std::size_t served = 0;
     for (int i = 0; i < 300; ++i) {
         idle.push_back(std::make_unique<Dialogue>(Dialogue::unix_socket(chain.lmtp_socket())));
-        const std::string greeting = idle.back()->reply();
-        served += greeting.starts_with("220") ? 1 : 0;
-        BOOST_TEST((greeting.starts_with("220 ") || greeting.starts_with("421 4.3.2 all 250 ")),
-                   greeting);
+        BOOST_TEST(idle.back()->reply().starts_with("220 "));
     }
-    BOOST_TEST(served == 250U);
+    BOOST_TEST(idle.front()->reply().starts_with("421 4.3.2 "));
+    BOOST_TEST(idle.back()->say("LHLO lab.test").starts_with("250"));
+    BOOST_TEST(send(*idle.back()).starts_with("250"));
+    check_served();
+}
+
+BOOST_AUTO_TEST_CASE(two_hundred_fifty_sessions_at_work) {
+    std::vector<std::unique_ptr<Dialogue>> busy;
+    for (int i = 0; i < 250; ++i) {
+        busy.push_back(std::make_unique<Dialogue>(open()));
+        (void)busy.back()->expect(std::string("MAIL FROM:<") + kApp + ">", "250");
+    }
+    BOOST_TEST(
+        Dialogue::unix_socket(chain.lmtp_socket()).reply().starts_with("421 4.3.2 all 250 "));
     BOOST_TEST(chain.milter().log().count("<4>event=lmtp_sessions_full") == 1U);
-    BOOST_TEST(idle.front()->say("LHLO lab.test").starts_with("250"));
-    BOOST_TEST(send(*idle.front()).starts_with("250"));
-    idle.clear();
+    busy.clear();
     wait_until("a free session", [&] {
         return Dialogue::unix_socket(chain.lmtp_socket()).reply().starts_with("220");
     });
@@ -294,7 +302,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_hangs_up_before_the_answer) {
         const std::string answer = again.reply();
         BOOST_TEST(answer.starts_with("250 2.0.0 "), answer);
     }
-    BOOST_TEST(chain.milter().log().count("event=answered_again") == 2U);
+    BOOST_TEST(chain.milter().log().count("event=answered_again") == 1U);
     BOOST_TEST(copies() == (Copies{{kAlice, 1}, {kBob, 1}}));
     BOOST_TEST(rehearsal().counter("graph_requests") == 1U);
 }
