@@ -160,6 +160,10 @@ Result<void> Daemon::open_sockets() {
         return tl::unexpected(std::move(socket.error()));
     }
     lmtp_socket_ = std::move(*socket);
+    // At once: what somebody does to the file later does not count.
+    lmtp_allows_ = [rule = rule_of(lmtp_socket_->path)](const service::Peer& peer) {
+        return rule.allows(peer);
+    };
     return {};
 }
 
@@ -206,10 +210,9 @@ Result<void> Daemon::open_services() {
     settings.host = host_name();
     settings.spool_dir = config->spool_dir;
     settings.limits.max_sessions = kMaxSessions;
-    const PeerRule rule = rule_of(lmtp_socket_->path);
     lmtp_ = std::make_unique<LmtpServer>(
         LmtpServer::Services{loop_, clock_, scheduler_, log_, *delivery_}, std::move(settings),
-        [rule](const service::Peer& peer) { return rule.allows(peer); });
+        lmtp_allows_);
     return {};
 }
 

@@ -60,6 +60,7 @@ private:
     UniqueFd state_lock_;
     std::optional<service::ListeningSocket> milter_socket_;
     std::optional<service::ListeningSocket> lmtp_socket_;
+    LmtpServer::PeerCheck lmtp_allows_;
     std::optional<RouteKey> key_;
     boost::asio::io_context loop_{1};
     boost::asio::signal_set signals_{loop_};

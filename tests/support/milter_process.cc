@@ -59,6 +59,8 @@ void MilterDaemon::start() {
     make_directory(settings_.directory);
     write_configuration();
     make_directory(settings_.lmtp_socket.parent_path(), 0755);
+    LogWatch watch = log();
+    watch.mark();
     process_ = Process({.argv = {program_, "--config", configuration()},
                         .environment = sanitizer_options(),
                         .output_file = log_path()});
@@ -69,6 +71,8 @@ void MilterDaemon::start() {
         return takes_connections(settings_.milter_socket) &&
                takes_connections(settings_.lmtp_socket);
     });
+    // The sockets are there before all that stands behind them.
+    (void)watch.wait_for("event=started ");
 }
 
 /// libmilter's listener looks up every five seconds, and at every connection.
