@@ -131,6 +131,15 @@ BOOST_AUTO_TEST_CASE(it_holds_for_one_message_of_one_host_only) {
     BOOST_TEST(!verify(key_of_test('l'), value, kMessageId, kId).has_value());
 }
 
+/// The milter sees LF folding with its blank lines, the LMTP front a tidy header section.
+BOOST_AUTO_TEST_CASE(the_folding_of_a_message_id_does_not_matter) {
+    const auto value = sign(key_of_test(), stamp_of_test(), "<a\n \n @b>");
+    BOOST_REQUIRE(value.has_value());
+    BOOST_TEST(verify(key_of_test(), *value, "<a @b>", kId).has_value());
+    BOOST_TEST(verify(key_of_test(), *value, "<a  @b>", kId).has_value());
+    BOOST_TEST(!verify(key_of_test(), *value, "<a@b>", kId).has_value());
+}
+
 BOOST_DATA_TEST_CASE(garbage_is_no_header,
                      boost::unit_test::data::make({"", " ", ";", "graph", "graph;", "; mac=",
                                                    "graph; mac=", "mac=", "graph; id=; mac=00"}),

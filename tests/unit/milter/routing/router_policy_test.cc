@@ -319,6 +319,11 @@ const RouterRow kSize[] = {
 };
 
 const RouterRow kPlaces[] = {
+    {.name = "a recipient that no header can name",
+     .action = Action::Relay,
+     .reason = "recipient",
+     .recipients = "bob@example.org \"x,y\"@example.org",
+     .detail = "x,y"},
     {.name = "a local recipient",
      .action = Action::Relay,
      .reason = "local_domains",
