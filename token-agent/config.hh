@@ -28,6 +28,21 @@ enum class Grant : std::uint8_t { ClientCredentials, Delegated, ServiceAccount }
 enum class ClientAuth : std::uint8_t { Post, Basic };
 enum class Verb : std::uint8_t { Token, Rejected };
 
+class SigningKey;      // credentials/signing_key.hh
+class ServiceAccount;  // credentials/service_account.hh
+
+enum class CredentialKind : std::uint8_t { Secret, Certificate, FederatedToken, ManagedIdentity };
+
+/// One way for the application to prove itself; which members count depends on `kind`.
+struct ClientCredential {
+    CredentialKind kind = CredentialKind::Secret;
+    std::shared_ptr<const Secret> secret;
+    std::optional<std::chrono::sys_days> secret_expires;
+    std::shared_ptr<const SigningKey> key;  // certificate and private key
+    std::string federated_token_file;       // read anew for each request
+    std::string identity;  // client_id of a user-assigned managed identity; empty: the system's
+};
+
 /// For messages: FILE:LINE:COL.
 struct SourcePosition {
     std::string file;
@@ -44,13 +59,19 @@ struct ProviderConfig {
     std::string tenant;
     std::string client_id;
     std::shared_ptr<const Secret> client_secret;  // null: a public client
+    std::optional<std::chrono::sys_days> secret_expires;
+    std::vector<ClientCredential> credentials;  // tried in order; empty: a public client
     ClientAuth client_auth = ClientAuth::Post;
-    std::string issuer;          // oidc with discovery
-    std::string token_endpoint;  // overrides preset and discovery
+    std::shared_ptr<const ServiceAccount> service_account;  // google
+    std::string issuer;                                     // oidc with discovery
+    std::string token_endpoint;  // overrides preset and discovery, as the three below
+    std::string authorization_endpoint;
+    std::string device_authorization_endpoint;
+    std::string revocation_endpoint;
+    std::string redirect_uri;  // loopback; empty: http://localhost with a free port
     ScopeTable scopes;
     std::string ca_file;  // overrides [agent] ca_file
     std::string proxy;    // overrides [agent] http_proxy
-    std::optional<std::chrono::sys_days> secret_expires;
     SourcePosition where;
 };
 
@@ -83,6 +104,10 @@ struct AgentConfig {
     std::string ca_file;
     bool allow_http_loopback = false;
     std::chrono::seconds idle_after{24 * 3600};
+    std::string store_path;  // of the SQLite database; empty: no store (app-only tokens, no key)
+    std::shared_ptr<const Secret> master_key;  // 32 bytes; set whenever store_path is
+    std::vector<std::shared_ptr<const Secret>> previous_master_keys;
+    bool store_access_tokens = true;
     std::size_t max_connections_per_uid = 1024;
     std::size_t provider_concurrency = 4;
 

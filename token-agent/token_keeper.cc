@@ -299,13 +299,16 @@ void TokenKeeper::launch(Entry& entry) {
     ++lanes_[entry.provider_name].under_way;
     entry.asked_at = services_.clock.boot();
     const Key key(entry.provider_name, entry.resource);
-    services_.source.fetch(
-        config_, entry.provider, entry.resource,
-        [this, key, generation = entry.generation, alive = alive_](FetchResult result) {
-            if (*alive) {
-                completed(key, generation, std::move(result));
-            }
-        });
+    FetchWish wish;
+    wish.config = config_;
+    wish.provider = entry.provider;
+    wish.resource = entry.resource;
+    services_.source.fetch(std::move(wish), [this, key, generation = entry.generation,
+                                             alive = alive_](FetchResult result) {
+        if (*alive) {
+            completed(key, generation, std::move(result));
+        }
+    });
 }
 
 void TokenKeeper::launch_next(const std::string& provider_name) {

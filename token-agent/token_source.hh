@@ -20,6 +20,8 @@ struct FetchedToken {
     std::string token_type = "Bearer";
     std::chrono::seconds expires_in{0};              // > 0; counted from when the request was sent
     std::optional<std::chrono::seconds> refresh_in;  // Entra's advice for long-lived tokens
+    /// How much of expires_in was over when it was handed back: a token from the store.
+    std::chrono::seconds age{0};
 };
 
 /// A failure for the socket, with what only the agent's own log and status need.
@@ -35,13 +37,25 @@ struct FetchFailure {
 
 using FetchResult = tl::expected<FetchedToken, FetchFailure>;
 
+/// Which token is wanted.
+struct FetchWish {
+    std::shared_ptr<const AgentConfig> config;  // kept alive until the answer
+    std::uint32_t provider = 0;                 // index into it
+    Grant grant = Grant::ClientCredentials;
+    std::string account;  // lower case: whose login or which mailbox; empty: the application's own
+    protocol::Resource resource = protocol::Resource::Smtp;
+    /// The token at hand can still be used, so an attempt that could cost something may wait.
+    bool can_wait = false;
+};
+
 /// One way to get access tokens. `done` is called exactly once, later, on the loop's thread, at the
-/// latest after the HTTP time-outs. The provider must stay alive until then: it is shared.
+/// latest after the HTTP time-outs.
 class TokenSource {
 public:
     virtual ~TokenSource() = default;
-    virtual void fetch(std::shared_ptr<const AgentConfig> config, std::uint32_t provider,
-                       protocol::Resource resource, std::function<void(FetchResult)> done) = 0;
+    virtual void fetch(FetchWish wish, std::function<void(FetchResult)> done) = 0;
+    /// A server has refused the last token of this wish: it must not come back from anywhere.
+    virtual void refused(const FetchWish& wish) { (void)wish; }
 };
 
 }  // namespace postbearer::agent

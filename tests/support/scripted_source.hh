@@ -22,10 +22,9 @@ public:
         std::string secret;  // of the configuration that came with the request
     };
 
-    void fetch(std::shared_ptr<const agent::AgentConfig> config, std::uint32_t provider,
-               protocol::Resource resource, std::function<void(agent::FetchResult)> done) override {
-        const agent::ProviderConfig& settings = config->providers.at(provider);
-        asked_.push_back({settings.name, resource,
+    void fetch(agent::FetchWish wish, std::function<void(agent::FetchResult)> done) override {
+        const agent::ProviderConfig& settings = wish.config->providers.at(wish.provider);
+        asked_.push_back({settings.name, wish.resource,
                           settings.client_secret ? std::string(settings.client_secret->reveal())
                                                  : std::string()});
         waiting_.push_back(std::move(done));

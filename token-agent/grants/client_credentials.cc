@@ -148,13 +148,12 @@ void Fetch::fail_later(FetchFailure failure) {
 ClientCredentials::ClientCredentials(const Services& services) : services_(services) {}
 ClientCredentials::~ClientCredentials() = default;
 
-void ClientCredentials::fetch(std::shared_ptr<const AgentConfig> config, std::uint32_t provider,
-                              protocol::Resource resource, std::function<void(FetchResult)> done) {
+void ClientCredentials::fetch(FetchWish wish, std::function<void(FetchResult)> done) {
     const bool recently_changed =
-        changes_.settling(config->providers.at(provider), services_.clock.boot());
-    std::make_shared<Fetch>(services_, std::move(config), provider, recently_changed,
+        changes_.settling(wish.config->providers.at(wish.provider), services_.clock.boot());
+    std::make_shared<Fetch>(services_, std::move(wish.config), wish.provider, recently_changed,
                             std::move(done))
-        ->start(resource);
+        ->start(wish.resource);
 }
 
 }  // namespace postbearer::agent

@@ -34,8 +34,7 @@ public:
     ClientCredentials& operator=(ClientCredentials&&) = delete;
     ~ClientCredentials() override;
 
-    void fetch(std::shared_ptr<const AgentConfig> config, std::uint32_t provider,
-               protocol::Resource resource, std::function<void(FetchResult)> done) override;
+    void fetch(FetchWish wish, std::function<void(FetchResult)> done) override;
 
 private:
     Services services_;

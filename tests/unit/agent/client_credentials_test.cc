@@ -23,6 +23,13 @@ constexpr const char* kSentinel = "S3ntinel+Secret&=%~";
 constexpr const char* kToken = R"({"token_type":"Bearer","expires_in":3599,"access_token":"abc"})";
 constexpr const char* kWrongSecret = R"({"error":"invalid_client","error_codes":[7000215]})";
 
+FetchWish wish_for(std::shared_ptr<const AgentConfig> config, Resource resource) {
+    FetchWish wish;
+    wish.config = std::move(config);
+    wish.resource = resource;
+    return wish;
+}
+
 struct Room {
     Room() {
         provider.name = "contoso";
@@ -41,7 +48,8 @@ struct Room {
         config->providers.push_back(provider);
         config->ca_file = "/ca.pem";
         std::optional<FetchResult> answer;
-        source.fetch(config, 0, resource, [&](FetchResult got) { answer.emplace(std::move(got)); });
+        source.fetch(wish_for(config, resource),
+                     [&](FetchResult got) { answer.emplace(std::move(got)); });
         BOOST_TEST(!answer.has_value());  // later, never inside fetch()
         config.reset();
         client.run();

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One request to a provider's token endpoint (RFC 6749 section 3.2), whatever the grant: finds the
+// endpoint (configured, preset or discovered), authenticates the client with each of the provider's
+// credentials in turn until one is not refused, and reads the answer.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clock.hh"
+#include "common/http/http_client.hh"
+#include "common/scheduler.hh"
+#include "token-agent/config.hh"
+#include "token-agent/credential_changes.hh"
+#include "token-agent/discovery.hh"
+#include "token-agent/token_source.hh"
+
+namespace postbearer::agent {
+
+struct ExchangeRequest {
+    std::shared_ptr<const AgentConfig> config;
+    std::uint32_t provider = 0;
+    Grant grant = Grant::ClientCredentials;  // decides how refusals are read
+    /// grant_type and the grant's own fields; values that are secret go into secret_fields.
+    std::vector<std::pair<std::string, std::string>> fields;
+    std::vector<std::pair<std::string, std::shared_ptr<const Secret>>> secret_fields;
+    std::string scope;  // empty: left out
+    /// Send client_id alone, even if credentials are configured (a login made without them).
+    bool public_client = false;
+};
+
+struct ExchangeAnswer {
+    FetchedToken token;
+    std::optional<Secret> refresh_token;
+    std::optional<Secret> id_token;
+    std::string scope;  // as granted; empty: not said
+    /// The server wanted no client authentication although some is configured (AADSTS700025), and
+    /// got none: later requests of this login must do the same.
+    bool public_client = false;
+    /// Which credential worked: index into the provider's list; for logs.
+    std::size_t credential = 0;
+};
+
+/// `FetchFailure` carries `error`/`suberror`, so that a device poll can tell pending from refused.
+using ExchangeResult = tl::expected<ExchangeAnswer, FetchFailure>;
+
+/// Calls `done` exactly once, later, on the loop's thread. Must not outlive what it is given.
+class TokenExchange {
+public:
+    struct Services {
+        http::HttpClient& client;
+        Discovery& discovery;
+        const Clock& clock;
+        Scheduler& scheduler;
+    };
+    using Done = std::function<void(ExchangeResult)>;
+
+    explicit TokenExchange(const Services& services);
+    TokenExchange(const TokenExchange&) = delete;
+    TokenExchange& operator=(const TokenExchange&) = delete;
+    TokenExchange(TokenExchange&&) = delete;
+    TokenExchange& operator=(TokenExchange&&) = delete;
+    ~TokenExchange();
+
+    void send(ExchangeRequest request, Done done);
+
+private:
+    Services services_;
+    CredentialChanges changes_;
+};
+
+}  // namespace postbearer::agent
