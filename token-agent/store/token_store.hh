@@ -63,6 +63,7 @@ struct StoredAccess {
     WallTime issued_at;
     std::chrono::seconds life{0};  // from issued_at; > 0
     std::optional<std::chrono::seconds> refresh_in;
+    std::string scope;  // as asked for; a token of other scopes than today's is not used
 };
 
 /// One success of a refresh token, written as one transaction.
