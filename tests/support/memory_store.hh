@@ -32,6 +32,7 @@ public:
     std::map<Place, Login> logins;
     std::map<std::pair<Place, protocol::Resource>, std::string> access;
     std::map<std::pair<Place, protocol::Resource>, std::pair<WallTime, std::chrono::seconds>> lives;
+    std::map<std::pair<Place, protocol::Resource>, std::string> scopes;
     std::optional<Error> read_error;
     std::optional<Error> write_error;
     int writes = 0;
@@ -142,6 +143,7 @@ public:
         out.token = Secret(found->second);
         out.issued_at = lives[key].first;
         out.life = lives[key].second;
+        out.scope = scopes[key];
         return std::optional(std::move(out));
     }
     Result<void> put_access(const agent::RecordName& name, protocol::Resource resource,
@@ -207,6 +209,7 @@ private:
         const auto key = std::pair(Place(name.provider, name.account), resource);
         access[key] = given.token.reveal();
         lives[key] = {given.issued_at, given.life};
+        scopes[key] = given.scope;
     }
     void drop_all_access(const agent::RecordName& name) {
         for (const protocol::Resource resource : protocol::kResources) {
