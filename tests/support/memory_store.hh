@@ -190,6 +190,25 @@ public:
         return out;
     }
     Result<std::uint64_t> count_logins() override { return logins.size(); }
+    Result<agent::LoginDump> read_logins(const std::string& cursor, std::size_t limit) override {
+        auto page = list(cursor, limit);
+        if (!page) {
+            return tl::unexpected(page.error());
+        }
+        agent::LoginDump dump;
+        for (const agent::ListedLogin& row : page->logins) {
+            const Login& login = logins.at({row.provider, row.account});
+            dump.logins.push_back({{row.provider, row.account, row.client_id},
+                                   Secret(login.token),
+                                   login.user,
+                                   login.public_client,
+                                   login.rotates,
+                                   login.logged_in_at,
+                                   login.used_at});
+        }
+        dump.next = page->next;
+        return dump;
+    }
     Result<agent::RekeyProgress> rekey(std::size_t) override { return agent::RekeyProgress{}; }
 
 private:
