@@ -86,7 +86,9 @@ public:
         if (found == logins.end() || found->second.generation != generation) {
             return failure(Errc::Denied, "not the newest generation");
         }
-        found->second.attempt_at = now;
+        if (!found->second.attempt_at) {
+            found->second.attempt_at = now;
+        }
         return {};
     }
     Result<void> end_attempt(const agent::RecordName& name) override {
@@ -114,6 +116,9 @@ public:
                 std::exchange(login.token, std::string(renewal.refresh_token->reveal()));
             ++login.generation;
             login.rotates = true;
+        }
+        if (!renewal.refresh_token) {
+            login.rotates = false;
         }
         login.used_at = renewal.now;
         login.attempt_at.reset();

@@ -115,6 +115,7 @@ Secret encode_access(const StoredAccess& access) {
     writer.u64(
         static_cast<std::uint64_t>(access.refresh_in.value_or(std::chrono::seconds(0)).count()));
     writer.u8(access.refresh_in ? 1 : 0);
+    writer.text(access.scope);
     return Secret(writer.bytes());
 }
 
@@ -132,6 +133,7 @@ Result<StoredAccess> decode_access(std::string_view bytes) {
     if (reader.u8() != 0) {
         access.refresh_in = refresh_in;
     }
+    access.scope = reader.text();
     if (!reader.complete()) {
         return failure(Errc::Protocol, "a stored access token has an unknown form");
     }

@@ -231,6 +231,25 @@ Result<void> SqliteStore::write_generation(const std::string& place, const std::
         .run();
 }
 
+/// The same generation with other circumstances.
+Result<void> SqliteStore::write_anew(const std::string& place, const std::string& provider,
+                                     std::uint64_t generation, const OpenedLogin& login) {
+    SealedRow row{place, std::string(kNewestSlot), provider, generation, {}, {}};
+    if (auto sealed = sealer_.seal(row, login.identity, login.token.reveal()); !sealed) {
+        return sealed;
+    }
+    auto statement = database_.prepare(
+        "INSERT INTO record (place, slot, provider, generation, key_id, name, secret)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (place, slot) DO UPDATE SET key_id = excluded.key_id,"
+        " name = excluded.name, secret = excluded.secret");
+    if (!statement) {
+        return tl::unexpected(std::move(statement.error()));
+    }
+    bind_sealed(*statement, row, sealer_.ring().current_id());
+    return statement->run();
+}
+
 Result<std::uint64_t> SqliteStore::put_login(const RecordName& name, const NewLogin& login) {
     const auto place = place_of(name);
     if (!place) {
@@ -288,8 +307,8 @@ Result<void> SqliteStore::begin_attempt(const RecordName& name, std::uint64_t ge
     }
     const NoCheckpoint guard(database_.raw());
     auto statement = database_.prepare(
-        "UPDATE record SET attempt_at = ? WHERE place = ? AND slot = 'refresh'"
-        " AND generation = ?");
+        "UPDATE record SET attempt_at = COALESCE(attempt_at, ?) WHERE place = ?"
+        " AND slot = 'refresh' AND generation = ?");
     if (!statement) {
         return tl::unexpected(std::move(statement.error()));
     }
@@ -359,10 +378,16 @@ Result<std::uint64_t> SqliteStore::put_renewal(const RecordName& name, const Ren
         made.identity.client_id = name.client_id;
         made.identity.rotates = true;
         done = write_generation(*place, name.provider, made);
-    } else if (auto used = run_at("UPDATE record SET used_at = ?2, attempt_at = NULL"
-                                  " WHERE place = ?1 AND slot = 'refresh'",
-                                  *place, renewal.now);
-               !used) {
+    } else if (before && before->identity.rotates && !before->previous) {
+        before->identity.rotates = false;
+        done = write_anew(*place, name.provider, generation, *before);
+    }
+    if (auto used = !done || renewal.refresh_token
+                        ? Result<std::int64_t>(0)
+                        : run_at("UPDATE record SET used_at = ?2, attempt_at = NULL"
+                                 " WHERE place = ?1 AND slot = 'refresh'",
+                                 *place, renewal.now);
+        !used) {
         done = tl::unexpected(std::move(used.error()));
     }
     if (done && renewal.access) {

@@ -105,6 +105,8 @@ private:
     [[nodiscard]] Result<void> write_generation(const std::string& place,
                                                 const std::string& provider,
                                                 const NewGeneration& login);
+    [[nodiscard]] Result<void> write_anew(const std::string& place, const std::string& provider,
+                                          std::uint64_t generation, const OpenedLogin& login);
     [[nodiscard]] Result<void> write_access(const std::string& place, const RecordName& name,
                                             protocol::Resource resource,
                                             const StoredAccess& access);

@@ -40,7 +40,7 @@ struct StoredLogin {
     std::uint64_t generation = 0;
     std::string user;            // who signed in, as the provider says; may be empty
     bool public_client = false;  // got without client authentication, so renewed without it
-    bool rotates = true;         // the provider has answered with a new refresh token before
+    bool rotates = true;         // the last answer had a new refresh token; true before the first
     WallTime logged_in_at;
     WallTime used_at;  // when a token was last got with it
     /// A renewal of this generation was begun at this time and its end has not been recorded.
@@ -128,8 +128,8 @@ public:
     /// A login replaces an older one, whatever client that was made with; its access tokens go.
     [[nodiscard]] virtual Result<std::uint64_t> put_login(const RecordName& name,
                                                           const NewLogin& login) = 0;
-    /// Says that a renewal begins. It survives the end of this process, but need not survive a loss
-    /// of power, so that it costs no fsync.
+    /// Says that a renewal begins; an earlier mark without an end stays. It survives the end of
+    /// this process, but need not survive a loss of power, so that it costs no fsync.
     [[nodiscard]] virtual Result<void> begin_attempt(const RecordName& name,
                                                      std::uint64_t generation, WallTime now) = 0;
     /// The attempt ended without a new token: an answer came, or none was sent.
