@@ -70,6 +70,10 @@ std::variant<Client, std::string> parse_client(const std::string& id, const Json
     client.audience = reader.optional_text("audience");
     client.extra_claims = reader.object("extra_claims");
     const std::int64_t pad_bytes = reader.integer("pad_bytes", 0);
+    std::string bad_login = read_login_settings(reader, client.login);
+    if (!bad_login.empty()) {
+        return bad_login;
+    }
     if (!reader.problem().empty()) {
         return reader.problem();
     }
@@ -99,6 +103,7 @@ Json::Value to_json(const Client& client) {
     json["audience"] = or_null(client.audience);
     json["extra_claims"] = client.extra_claims;
     json["pad_bytes"] = static_cast<Json::UInt64>(client.pad_bytes);
+    describe_login_settings(client.login, json);
     return json;
 }
 

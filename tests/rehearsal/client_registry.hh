@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "login_settings.hh"
+
 namespace postbearer::rehearsal {
 
 struct ClientSecret {
@@ -32,6 +34,7 @@ struct Client {
     std::optional<std::string> audience;  // instead of the requested resource
     Json::Value extra_claims{Json::objectValue};
     std::size_t pad_bytes = 0;
+    LoginSettings login;
 
     [[nodiscard]] bool covers(std::string_view mailbox) const;
     [[nodiscard]] bool lives_in(std::string_view tenant_name) const;

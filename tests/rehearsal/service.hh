@@ -12,6 +12,8 @@
 #include "graph_room.hh"
 #include "graph_state.hh"
 #include "jwt.hh"
+#include "login_state.hh"
+#include "login_tokens.hh"
 #include "records.hh"
 #include "room.hh"
 #include "token_mint.hh"
@@ -51,6 +53,7 @@ public:
     [[nodiscard]] AuthPolicy& auth_policy() { return auth_policy_; }
     [[nodiscard]] TokenVerifier& verifier() { return verifier_; }
     [[nodiscard]] GraphState& graph() { return graph_; }
+    [[nodiscard]] LoginState& logins() { return logins_; }
 
 private:
     [[nodiscard]] Room* find_room(const HttpRequest& request, RequestRecord& record) const;
@@ -63,6 +66,8 @@ private:
     Records records_;
     AuthPolicy auth_policy_;
     TokenMint mint_;
+    LoginState logins_;
+    LoginTokens login_tokens_;
     TokenVerifier verifier_;
     GraphState graph_;
     GraphRoom graph_room_;
