@@ -25,6 +25,14 @@ std::string description(const LoginProvider& provider, const EntraError& error) 
                           : error.description;
 }
 
+/// Nothing that came with the request can be trusted with an answer.
+HttpAnswer fatal(const LoginProvider& provider, const EntraError& error, const char* google) {
+    if (provider.entra) {
+        return error_page(400, error);
+    }
+    return message_page(400, "Access blocked", provider.google ? google : error.description);
+}
+
 }  // namespace
 
 struct AuthorizeFlow::Turn {
@@ -108,11 +116,13 @@ HttpAnswer AuthorizeFlow::serve(const LoginProvider& provider, const Client* cli
     auto parameters = page_parameters(request);
     if (client == nullptr) {
         record.aadsts = 700016;
-        return error_page(400, entra_error(700016, get(parameters, "client_id")));
+        return fatal(provider, entra_error(700016, get(parameters, "client_id")),
+                     "Error 401: invalid_client");
     }
     if (!client->login.allows_redirect(get(parameters, "redirect_uri"))) {
         record.aadsts = 50011;
-        return error_page(400, entra_error(50011, get(parameters, "redirect_uri")));
+        return fatal(provider, entra_error(50011, get(parameters, "redirect_uri")),
+                     "Error 400: redirect_uri_mismatch");
     }
     Turn turn{provider, *client, request, record, std::move(parameters), {}, now};
     if (turn.get("response_type") != "code") {

@@ -34,8 +34,10 @@ std::string read_secrets(const Json::Value& list, std::vector<ClientSecret>& sec
 
 }  // namespace
 
-bool Client::covers(std::string_view mailbox) const {
-    return std::any_of(mailboxes.begin(), mailboxes.end(), [mailbox](const std::string& rule) {
+bool Client::covers(std::string_view mailbox) const { return address_matches(mailboxes, mailbox); }
+
+bool address_matches(const std::vector<std::string>& rules, std::string_view mailbox) {
+    return std::any_of(rules.begin(), rules.end(), [mailbox](const std::string& rule) {
         if (rule == "*") {
             return true;
         }

@@ -40,6 +40,9 @@ struct Client {
     [[nodiscard]] bool lives_in(std::string_view tenant_name) const;
 };
 
+/// Rules are an address, "*@domain" or "*".
+[[nodiscard]] bool address_matches(const std::vector<std::string>& rules, std::string_view address);
+
 /// Either the client or one sentence saying what is wrong with the JSON.
 [[nodiscard]] std::variant<Client, std::string> parse_client(const std::string& id,
                                                              const Json::Value& json);

@@ -60,6 +60,9 @@ std::optional<ControlAnswer> LoginControl::write(const std::string& what, const 
     if (what == "mint_refresh") {
         return mint_refresh(json);
     }
+    if (what == "google/service_accounts") {
+        return put_service_accounts(json);
+    }
     return std::nullopt;
 }
 
@@ -97,6 +100,15 @@ ControlAnswer LoginControl::revoke(const Json::Value& json) {
     answer.body["revoked"] =
         static_cast<Json::UInt64>(service_.logins().refresh_tokens.revoke(user, fingerprint));
     return answer;
+}
+
+ControlAnswer LoginControl::put_service_accounts(const Json::Value& json) {
+    auto accounts = parse_service_accounts(json);
+    if (const auto* problem = std::get_if<std::string>(&accounts)) {
+        return control_fault(400, *problem);
+    }
+    service_.google_accounts() = std::get<std::vector<ServiceAccount>>(std::move(accounts));
+    return {};
 }
 
 ControlAnswer LoginControl::mint_refresh(const Json::Value& json) {

@@ -27,6 +27,7 @@ private:
     [[nodiscard]] ControlAnswer approve(const Json::Value& json, WallTime now);
     [[nodiscard]] ControlAnswer deny(const Json::Value& json, WallTime now);
     [[nodiscard]] ControlAnswer revoke(const Json::Value& json);
+    [[nodiscard]] ControlAnswer put_service_accounts(const Json::Value& json);
     [[nodiscard]] ControlAnswer mint_refresh(const Json::Value& json);
 
     Service& service_;

@@ -604,3 +604,32 @@ class Assertions(LoginBase):
                                 (make(self.old), 50013), (make(alg="PS256"), 50013),
                                 (make(exp=1), 700024)):
             self.assertEqual(self.ask(assertion, 401)["error_codes"], [code])
+
+
+class Me(LoginBase):
+    def me(self, token, query=""):
+        connection = self.r.connect()
+        connection.request("GET", "/v1.0/me" + query, headers={"Authorization": "Bearer " + token})
+        response = connection.getresponse()
+        data = json.loads(response.read())
+        connection.close()
+        return response.status, data
+
+    def test_me(self):
+        for user, mail, name in (("alice", "alice@x.test", "Alice"), ("bob", None, "bob")):
+            data = self.login(scope=f"{READ} {SMTP} offline_access", login_as=user)
+            status, me = self.me(data["access_token"])
+            self.assertEqual((status, me["mail"], me["userPrincipalName"], me["displayName"]),
+                             (200, mail, user + "@x.test", name))
+            self.assertEqual(me["id"], unpack(data["access_token"])[1]["oid"])
+            self.assertEqual(self.last()["endpoint"], "me")
+            smtp = self.refresh(data["refresh_token"], scope=SMTP)["access_token"]
+            self.assertEqual(self.me(smtp)[0], 401)
+        _, me = self.me(data["access_token"], "?$select=mail,id")
+        self.assertEqual(set(me), {"@odata.context", "mail", "id"})
+        self.assertEqual(self.me(self.login(scope=MAIL)["access_token"])[0], 403)
+        app = self.r.control("POST", "/mint", {"client_id": "app1",
+                                               "audience": "https://graph.microsoft.com"})["token"]
+        self.assertEqual(self.me(app)[0], 400)
+        self.behave({"kind": "graph_error", "status": 503}, endpoint="me")
+        self.assertEqual(self.me(data["access_token"])[0], 503)

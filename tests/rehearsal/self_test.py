@@ -560,4 +560,5 @@ if __name__ == "__main__":
     sys.modules["self_test"] = sys.modules["__main__"]
     from graph_self_test import *  # noqa: their cases run with ours
     from login_self_test import *  # noqa
+    from google_self_test import *  # noqa
     unittest.main(verbosity=1)

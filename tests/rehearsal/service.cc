@@ -2,6 +2,7 @@
 #include "service.hh"
 
 #include "entra.hh"
+#include "google.hh"
 #include "log.hh"
 #include "misbehaviour.hh"
 #include "oidc.hh"
@@ -16,6 +17,11 @@ HttpAnswer not_found() {
     answer.body = "nothing here";
     answer.set_header("Content-Type", "text/plain");
     return answer;
+}
+
+bool hands_out_tokens(const std::string& endpoint) {
+    return endpoint == "token" || endpoint == "google_token" || endpoint == "imds" ||
+           endpoint == "arc";
 }
 
 void log_unknown_parameters(const RequestRecord& record) {
@@ -37,6 +43,9 @@ Service::Service(std::string base_url, const std::string& directory, SigningKey 
       graph_(base_url_, directory + "/graph"),
       graph_room_(graph_, verifier_, clients_) {
     rooms_.push_back(std::make_unique<OidcRoom>(base_url_, clients_, own_, mint_, records_));
+    rooms_.push_back(std::make_unique<GoogleRoom>(
+        base_url_, GoogleRoom::Parts{clients_, own_, mint_, records_, logins_, login_tokens_,
+                                     verifier_, google_accounts_}));
     rooms_.push_back(std::make_unique<EntraRoom>(base_url_, clients_, own_, mint_, records_,
                                                  logins_, login_tokens_));
 }
@@ -83,7 +92,7 @@ HttpAnswer Service::finish(Exchange& exchange, const HttpRequest& request, WallT
     if (room == nullptr) {
         return not_found();
     }
-    if (record.endpoint == "token") {
+    if (hands_out_tokens(record.endpoint)) {
         records_.count_token_request(record);
         notice_user_grant(parse_token_request(request), record, logins_, now);
     }

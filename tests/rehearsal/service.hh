@@ -9,6 +9,7 @@
 #include "auth_policy.hh"
 #include "behaviour.hh"
 #include "client_registry.hh"
+#include "google_accounts.hh"
 #include "graph_room.hh"
 #include "graph_state.hh"
 #include "jwt.hh"
@@ -53,6 +54,7 @@ public:
     [[nodiscard]] AuthPolicy& auth_policy() { return auth_policy_; }
     [[nodiscard]] TokenVerifier& verifier() { return verifier_; }
     [[nodiscard]] GraphState& graph() { return graph_; }
+    [[nodiscard]] std::vector<ServiceAccount>& google_accounts() { return google_accounts_; }
     [[nodiscard]] LoginState& logins() { return logins_; }
 
 private:
@@ -68,6 +70,7 @@ private:
     TokenMint mint_;
     LoginState logins_;
     LoginTokens login_tokens_;
+    std::vector<ServiceAccount> google_accounts_;
     TokenVerifier verifier_;
     GraphState graph_;
     GraphRoom graph_room_;
