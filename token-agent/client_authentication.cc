@@ -28,9 +28,31 @@ std::string random_guid() {
     return text;
 }
 
-void authenticate_client(const ProviderConfig& provider, FormBody& form, http::Request& request) {
-    const std::string_view secret =
-        provider.client_secret == nullptr ? std::string_view() : provider.client_secret->reveal();
+std::vector<ClientCredential> credentials_of(const ProviderConfig& provider) {
+    std::vector<ClientCredential> credentials = provider.credentials;
+    if (provider.client_secret != nullptr && !provider.client_secret->empty()) {
+        ClientCredential first;
+        first.secret = provider.client_secret;
+        first.secret_expires = provider.secret_expires;
+        credentials.insert(credentials.begin(), std::move(first));
+    }
+    return credentials;
+}
+
+std::string name_of_credential(const std::vector<ClientCredential>& credentials,
+                               std::size_t index) {
+    if (credentials.size() < 2) {
+        return {};
+    }
+    return "client_secret " + std::to_string(index + 1) + " of " +
+           std::to_string(credentials.size());
+}
+
+void authenticate_client(const ProviderConfig& provider, const ClientCredential* credential,
+                         FormBody& form, http::Request& request) {
+    const std::string_view secret = credential == nullptr || credential->secret == nullptr
+                                        ? std::string_view()
+                                        : credential->secret->reveal();
     if (secret.empty() || provider.client_auth == ClientAuth::Post) {
         form.add("client_id", provider.client_id).add_if("client_secret", secret);
         return;

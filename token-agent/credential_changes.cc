@@ -3,7 +3,10 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "token-agent/client_authentication.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -16,19 +19,29 @@ bool same_secret(const std::shared_ptr<const Secret>& a, const std::shared_ptr<c
            CRYPTO_memcmp(a->reveal().data(), b->reveal().data(), a->size()) == 0;
 }
 
+bool same_credential(const ClientCredential& a, const ClientCredential& b) {
+    return a.kind == b.kind && same_secret(a.secret, b.secret) && a.key == b.key &&
+           a.federated_token_file == b.federated_token_file && a.identity == b.identity;
+}
+
 }  // namespace
+
+bool same_credentials(const std::vector<ClientCredential>& a,
+                      const std::vector<ClientCredential>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_credential);
+}
 
 bool CredentialChanges::settling(const ProviderConfig& provider, BootTime now) {
     std::string identity = provider.client_id + '\n' + provider.tenant + '\n' + provider.issuer +
                            '\n' + provider.token_endpoint;
     const auto [where, first] = seen_.try_emplace(provider.name);
     Seen& seen = where->second;
-    if (!first &&
-        (seen.identity != identity || !same_secret(seen.secret, provider.client_secret))) {
+    std::vector<ClientCredential> credentials = credentials_of(provider);
+    if (!first && (seen.identity != identity || !same_credentials(seen.credentials, credentials))) {
         seen.changed = now;
     }
     seen.identity = std::move(identity);
-    seen.secret = provider.client_secret;
+    seen.credentials = std::move(credentials);
     return seen.changed && now - *seen.changed < kSettling;
 }
 

@@ -98,8 +98,10 @@ Result<void> Daemon::open_services() {
     }
     http_ = std::move(*http);
     discovery_ = std::make_unique<Discovery>(*http_, clock_);
+    exchange_ = std::make_unique<TokenExchange>(
+        TokenExchange::Services{*http_, *discovery_, clock_, scheduler_, &log_});
     source_ = std::make_unique<ClientCredentials>(
-        ClientCredentials::Services{*http_, *discovery_, clock_, scheduler_});
+        ClientCredentials::Services{*exchange_, clock_, scheduler_});
     keeper_ = std::make_unique<TokenKeeper>(
         TokenKeeper::Services{clock_, scheduler_, *source_, log_, random_fraction},
         policy_->config);

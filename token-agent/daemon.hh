@@ -18,6 +18,7 @@
 #include "token-agent/grants/client_credentials.hh"
 #include "token-agent/listeners.hh"
 #include "token-agent/server.hh"
+#include "token-agent/token_exchange.hh"
 #include "token-agent/token_keeper.hh"
 #include "token-agent/token_service.hh"
 
@@ -57,6 +58,7 @@ private:
     service::LoopScheduler scheduler_;
     std::unique_ptr<http::CurlHttp> http_;
     std::unique_ptr<Discovery> discovery_;
+    std::unique_ptr<TokenExchange> exchange_;
     std::unique_ptr<TokenSource> source_;
     std::unique_ptr<TokenKeeper> keeper_;
     std::unique_ptr<TokenService> tokens_;

@@ -14,10 +14,12 @@
 
 #include "common/clock.hh"
 #include "common/http/http_client.hh"
+#include "common/log.hh"
 #include "common/scheduler.hh"
 #include "token-agent/config.hh"
 #include "token-agent/credential_changes.hh"
 #include "token-agent/discovery.hh"
+#include "token-agent/token_response.hh"
 #include "token-agent/token_source.hh"
 
 namespace postbearer::agent {
@@ -34,11 +36,7 @@ struct ExchangeRequest {
     bool public_client = false;
 };
 
-struct ExchangeAnswer {
-    FetchedToken token;
-    std::optional<Secret> refresh_token;
-    std::optional<Secret> id_token;
-    std::string scope;  // as granted; empty: not said
+struct ExchangeAnswer : TokenAnswer {
     /// The server wanted no client authentication although some is configured (AADSTS700025), and
     /// got none: later requests of this login must do the same.
     bool public_client = false;
@@ -49,7 +47,9 @@ struct ExchangeAnswer {
 /// `FetchFailure` carries `error`/`suberror`, so that a device poll can tell pending from refused.
 using ExchangeResult = tl::expected<ExchangeAnswer, FetchFailure>;
 
-/// Calls `done` exactly once, later, on the loop's thread. Must not outlive what it is given.
+/// Calls `done` exactly once, later, on the loop's thread. Must not outlive what it is given; it
+/// may be destroyed with requests in flight, whose completions still run as long as the HTTP client
+/// lives.
 class TokenExchange {
 public:
     struct Services {
@@ -57,6 +57,7 @@ public:
         Discovery& discovery;
         const Clock& clock;
         Scheduler& scheduler;
+        Log* log = nullptr;  // hears of credentials that were passed over; null: nobody does
     };
     using Done = std::function<void(ExchangeResult)>;
 
@@ -70,8 +71,12 @@ public:
     void send(ExchangeRequest request, Done done);
 
 private:
+    class Attempt;
+    struct Memory;
+
     Services services_;
     CredentialChanges changes_;
+    std::shared_ptr<Memory> memory_;
 };
 
 }  // namespace postbearer::agent

@@ -50,6 +50,17 @@ std::string build(const Sentence& sentence, const FetchFailure& failure,
     return printable(text, protocol::kMaxSentenceBytes);
 }
 
+/// Which credential it was matters where it was the client that was refused.
+std::string naming_credential(std::string_view what, FailureCode code,
+                              const AnswerContext& context) {
+    const bool about_client =
+        code == FailureCode::InvalidClient || code == FailureCode::CertExpired;
+    if (!about_client || context.credential.empty()) {
+        return std::string(what);
+    }
+    return printable(context.credential, kMaxQuoteBytes) + ": " + std::string(what);
+}
+
 FetchFailure base_failure(const http::Response& response, const AnswerContext& context) {
     FetchFailure failure;
     failure.http_status = response.status;
@@ -221,7 +232,8 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
     failure.answer.failure_class = verdict.failure_class;
     failure.answer.code = verdict.code;
     set_retry(failure, response, hint);
-    sentence.what = verdict.means;
+    const bool by_hint = hint && !passing(response.status);
+    sentence.what = naming_credential(verdict.means, by_hint ? hint->code : verdict.code, context);
     sentence.fix = verdict.fix;
     sentence.evidence = "HTTP " + std::to_string(response.status);
     if (!failure.error.empty()) {
@@ -292,7 +304,7 @@ FetchFailure not_sent(FailureCode code, std::string_view why, const AnswerContex
     failure.answer.failure_class = FailureClass::NeedsAdmin;
     failure.answer.code = code;
     Sentence sentence;
-    sentence.what = why;
+    sentence.what = naming_credential(why, code, context);
     failure.answer.message = build(sentence, failure, context);
     return failure;
 }

@@ -19,7 +19,8 @@ class JsonObject;
 
 /// Whose answer it is, and what else decides how it is read.
 struct AnswerContext {
-    std::string provider;  // its name in agent.toml
+    std::string provider;    // its name in agent.toml
+    std::string credential;  // which one was shown, where that needs saying
     Grant grant = Grant::ClientCredentials;
     /// Within minutes of a change of this provider's credentials: what needs time to spread at
     /// Microsoft is then transient.

@@ -258,7 +258,7 @@ class Entra(Base):
         connection.request("GET", urllib.parse.urlparse(document["jwks_uri"]).path)
         key = json.loads(connection.getresponse().read())["keys"][0]
         self.assertEqual((key["kid"], key["e"]), (self.r.ready["kid"], "AQAB"))
-        connection.request("GET", "/contoso.test/oauth2/v2.0/devicecode")
+        connection.request("GET", "/contoso.test/oauth2/v2.0/logout")
         self.assertEqual(connection.getresponse().status, 404)
         connection.close()
 
@@ -558,5 +558,7 @@ class AuthSocket(Base):
 
 if __name__ == "__main__":
     sys.modules["self_test"] = sys.modules["__main__"]
-    from graph_self_test import *  # noqa: its cases run with ours
+    from graph_self_test import *  # noqa: their cases run with ours
+    from login_self_test import *  # noqa
+    from google_self_test import *  # noqa
     unittest.main(verbosity=1)

@@ -74,7 +74,8 @@ struct Room {
     test::ScriptedHttp client;
     test::ManualTime time;
     Discovery discovery{client, time};
-    ClientCredentials source{{client, discovery, time, time}};
+    TokenExchange exchange{{client, discovery, time, time}};
+    ClientCredentials source{{exchange, time, time}};
     ProviderConfig provider;
 };
 
@@ -250,8 +251,10 @@ BOOST_AUTO_TEST_CASE(the_source_may_go_before_the_answer) {
     config->providers.push_back(provider);
     bool called = false;
     {
-        ClientCredentials brief({client, discovery, time, time});
-        brief.fetch(config, 0, Resource::Smtp, [&](FetchResult got) { called = got.has_value(); });
+        TokenExchange brief_exchange({client, discovery, time, time});
+        ClientCredentials brief({brief_exchange, time, time});
+        brief.fetch(wish_for(config, Resource::Smtp),
+                    [&](FetchResult got) { called = got.has_value(); });
     }
     config.reset();
     client.answer(200, kToken);

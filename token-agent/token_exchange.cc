@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token-agent/token_exchange.hh"
+
+#include <algorithm>
+#include <deque>
+#include <exception>
+#include <map>
+#include <numeric>
+#include <string_view>
+
+#include "common/text.hh"
+#include "token-agent/client_authentication.hh"
+#include "token-agent/form.hh"
+#include "token-agent/hints.hh"
+#include "token-agent/providers.hh"
+#include "token-agent/token_failure.hh"
+#include "token-agent/token_response.hh"
+
+namespace postbearer::agent {
+
+using protocol::FailureClass;
+using protocol::FailureCode;
+
+/// Shared with the requests in flight, which may end after the exchange.
+struct TokenExchange::Memory {
+    std::map<std::string, std::size_t> worked;  // provider: index of the credential
+};
+
+namespace {
+
+constexpr std::string_view kPublicClientWantsNone = "AADSTS700025";
+
+/// The server did not accept who we say we are, which another credential may mend. Entra says it
+/// with errors of several names, so the number decides where there is one.
+bool client_was_refused(const FetchFailure& failure) {
+    const FailureCode code = failure.answer.code;
+    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
+        return true;
+    }
+    const long status = failure.http_status;
+    if (status >= 500 || status == 408 || status == 429) {
+        return false;
+    }
+    constexpr std::string_view kMark = "AADSTS";
+    const std::string_view text = failure.answer.hint;
+    const auto number = text.substr(0, kMark.size()) == kMark
+                            ? parse_decimal(text.substr(kMark.size()))
+                            : std::nullopt;
+    const auto hint = number ? find_hint(*number) : std::nullopt;
+    return hint && hint->code == FailureCode::InvalidClient;
+}
+
+FetchFailure internal_failure() {
+    FetchFailure failure;
+    failure.answer.message = "out of memory or an internal error while reading the answer";
+    return failure;
+}
+
+}  // namespace
+
+/// One exchange, from the first look at the configuration to its answer. It owns all it needs: the
+/// exchange may be gone, and the configuration replaced, when the answer comes.
+class TokenExchange::Attempt : public std::enable_shared_from_this<Attempt> {
+public:
+    Attempt(const Services& services, std::shared_ptr<Memory> memory, ExchangeRequest request,
+            bool recently_changed, Done done)
+        : services_(services),
+          memory_(std::move(memory)),
+          request_(std::move(request)),
+          provider_(request_.config->providers.at(request_.provider)),
+          recently_changed_(recently_changed),
+          done_(std::move(done)) {}
+
+    void start();
+
+private:
+    [[nodiscard]] AnswerContext context() const;
+    void choose_order();
+    void locate();
+    void ask();
+    [[nodiscard]] http::Request http_request();
+    void redact(std::string_view secret);
+    void answered(Result<http::Response> answer);
+    [[nodiscard]] bool goes_on(const FetchFailure& failure);
+    [[nodiscard]] FetchFailure most_telling(FetchFailure last);
+    void tell_refusal(const FetchFailure& failure) const;
+    void fail_later(FetchFailure failure);
+    void refuse(FailureCode code, const std::string& why) {
+        fail_later(not_sent(code, why, context()));
+    }
+    [[nodiscard]] const ClientCredential* credential() const {
+        return plain_ ? nullptr : &credentials_.at(order_.at(position_));
+    }
+
+    Services services_;
+    std::shared_ptr<Memory> memory_;
+    ExchangeRequest request_;
+    const ProviderConfig& provider_;  // in *request_.config
+    bool recently_changed_;
+    Done done_;
+    std::vector<ClientCredential> credentials_;
+    std::vector<std::size_t> order_;  // in which they are tried: indices
+    std::size_t position_ = 0;        // in order_
+    bool plain_ = false;              // client_id alone
+    bool answer_public_ = false;
+    std::string endpoint_;
+    std::vector<FetchFailure> refusals_;
+    std::deque<WipedBytes>
+        sent_;  // secrets as they travelled, so that no quote of one gets through
+};
+
+AnswerContext TokenExchange::Attempt::context() const {
+    AnswerContext context;
+    context.provider = provider_.name;
+    context.grant = request_.grant;
+    context.recently_changed = recently_changed_;
+    context.now = services_.clock.wall();
+    if (!plain_ && position_ < order_.size()) {
+        context.credential = name_of_credential(credentials_, order_[position_]);
+    }
+    for (const WipedBytes& secret : sent_) {
+        context.redacted.push_back(view(secret));
+    }
+    return context;
+}
+
+void TokenExchange::Attempt::start() {
+    credentials_ = credentials_of(provider_);
+    if (request_.grant == Grant::ClientCredentials && credentials_.empty()) {
+        refuse(FailureCode::InvalidClient,
+               "client_credentials needs a client_secret and none is set. Add one, then reload");
+        return;
+    }
+    if (provider_.client_id.empty()) {
+        refuse(FailureCode::InvalidClient, "client_id is not set. Add it, then reload");
+        return;
+    }
+    plain_ = request_.public_client || credentials_.empty();
+    choose_order();
+    locate();
+}
+
+/// What worked last is tried first; the rest as configured.
+void TokenExchange::Attempt::choose_order() {
+    order_.resize(credentials_.size());
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    const auto known = memory_->worked.find(provider_.name);
+    if (known != memory_->worked.end() && known->second < order_.size()) {
+        const auto place = order_.begin() + static_cast<std::ptrdiff_t>(known->second);
+        std::rotate(order_.begin(), place, place + 1);
+    }
+}
+
+void TokenExchange::Attempt::locate() {
+    auto endpoint = token_endpoint_of(provider_);
+    if (!endpoint) {
+        fail_later(unanswered(endpoint.error(), context()));
+        return;
+    }
+    if (!endpoint->empty()) {
+        endpoint_ = std::move(*endpoint);
+        ask();
+        return;
+    }
+    services_.discovery.find(provider_.issuer, transport_of(*request_.config, provider_),
+                             [self = shared_from_this()](Result<Discovery::Metadata> found) {
+                                 if (!found) {
+                                     self->fail_later(unanswered(found.error(), self->context()));
+                                     return;
+                                 }
+                                 self->endpoint_ = (*found)->token_endpoint;
+                                 self->ask();
+                             });
+}
+
+void TokenExchange::Attempt::ask() {
+    services_.client.send(http_request(),
+                          [self = shared_from_this()](Result<http::Response> answer) {
+                              self->answered(std::move(answer));
+                          });
+}
+
+http::Request TokenExchange::Attempt::http_request() {
+    http::Request request;
+    request.url = endpoint_;
+    request.headers = token_request_headers(provider_);
+    request.transport = transport_of(*request_.config, provider_);
+    sent_.clear();
+    FormBody form;
+    for (const auto& [name, value] : request_.fields) {
+        form.add(name, value);
+    }
+    for (const auto& [name, value] : request_.secret_fields) {
+        form.add(name, value->reveal());
+        redact(value->reveal());
+    }
+    const ClientCredential* const proof = credential();
+    if (proof != nullptr && proof->secret != nullptr) {
+        redact(proof->secret->reveal());
+    }
+    authenticate_client(provider_, proof, form, request);
+    form.add_if("scope", request_.scope);
+    request.body = std::move(form).finish();
+    return request;
+}
+
+void TokenExchange::Attempt::redact(std::string_view secret) {
+    append(sent_.emplace_back(), secret);
+    append_form_encoded(sent_.emplace_back(), secret);
+}
+
+void TokenExchange::Attempt::answered(Result<http::Response> answer) {
+    ExchangeResult result;
+    try {
+        auto read = answer
+                        ? read_token_response(*answer, context())
+                        : TokenAnswerResult(tl::unexpected(unanswered(answer.error(), context())));
+        if (read) {
+            static_cast<TokenAnswer&>(*result) = std::move(*read);
+            result->public_client = answer_public_;
+            result->credential = plain_ ? 0 : order_.at(position_);
+            if (!plain_) {
+                memory_->worked[provider_.name] = result->credential;
+            }
+        } else if (goes_on(read.error())) {
+            return;
+        } else {
+            result = tl::unexpected(most_telling(std::move(read.error())));
+        }
+    } catch (const std::exception&) {
+        // Whatever it was, the caller must hear of the end, or it waits for ever.
+        result = tl::unexpected(internal_failure());
+    }
+    done_(std::move(result));
+}
+
+/// Another request is on its way: with the next credential, or without any.
+bool TokenExchange::Attempt::goes_on(const FetchFailure& failure) {
+    if (plain_ || !client_was_refused(failure)) {
+        return false;
+    }
+    // An app registered as public must not be offered a secret, even if it has one.
+    if (failure.answer.hint == kPublicClientWantsNone && request_.grant == Grant::Delegated) {
+        plain_ = true;
+        answer_public_ = true;
+        ask();
+        return true;
+    }
+    if (position_ + 1 >= order_.size()) {
+        return false;
+    }
+    tell_refusal(failure);
+    refusals_.push_back(failure);
+    ++position_;
+    ask();
+    return true;
+}
+
+/// A refusal that passes by itself outweighs the final ones: that credential will work yet.
+FetchFailure TokenExchange::Attempt::most_telling(FetchFailure last) {
+    if (last.answer.failure_class == FailureClass::Transient) {
+        return last;
+    }
+    const auto passing = std::find_if(refusals_.begin(), refusals_.end(), [](const auto& failure) {
+        return failure.answer.failure_class == FailureClass::Transient;
+    });
+    return passing == refusals_.end() ? last : std::move(*passing);
+}
+
+void TokenExchange::Attempt::tell_refusal(const FetchFailure& failure) const {
+    if (services_.log == nullptr) {
+        return;
+    }
+    services_.log->write(
+        LogLine(LogLevel::Warning, "credential_refused")
+            .add("provider", provider_.name)
+            .add("credential", name_of_credential(credentials_, order_.at(position_)))
+            .add("next", name_of_credential(credentials_, order_.at(position_ + 1)))
+            .add("message", failure.answer.message));
+}
+
+/// Discovery may have answered inside send(), whose caller wants to be called later.
+void TokenExchange::Attempt::fail_later(FetchFailure failure) {
+    services_.scheduler.at(services_.clock.boot(),
+                           [self = shared_from_this(), failure = std::move(failure)] {
+                               self->done_(tl::unexpected(failure));
+                           });
+}
+
+TokenExchange::TokenExchange(const Services& services)
+    : services_(services), memory_(std::make_shared<Memory>()) {}
+TokenExchange::~TokenExchange() = default;
+
+void TokenExchange::send(ExchangeRequest request, Done done) {
+    const bool recently_changed =
+        changes_.settling(request.config->providers.at(request.provider), services_.clock.boot());
+    std::make_shared<Attempt>(services_, memory_, std::move(request), recently_changed,
+                              std::move(done))
+        ->start();
+}
+
+}  // namespace postbearer::agent
