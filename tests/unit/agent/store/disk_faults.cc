@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <exception>
 
 #include "tests/support/failure.hh"
 
@@ -38,6 +42,21 @@ int failing_open(const char* path, int flags, int mode) {
         return -1;
     }
     return ::open(path, flags, mode);
+}
+
+int writes_left = 0;
+bool kill_before = false;
+
+ssize_t deadly_pwrite(int fd, const void* data, size_t size, off_t offset) {
+    const bool last = --writes_left == 0;
+    if (last && kill_before) {
+        (void)::kill(::getpid(), SIGKILL);
+    }
+    const ssize_t written = ::pwrite(fd, data, size, offset);
+    if (last) {
+        (void)::kill(::getpid(), SIGKILL);
+    }
+    return written;
 }
 
 template <typename Function>
@@ -79,6 +98,37 @@ DiskFault::DiskFault(Fault fault) {
         replace("pread", failing_pread);
         replace("pread64", failing_pread);
     }
+}
+
+bool killed_at_write(int writes, const std::function<void()>& work) {
+    const pid_t child = ::fork();
+    if (child < 0) {
+        fail_errno("fork");
+    }
+    if (child == 0) {
+        kill_before = writes % 2 == 0;
+        writes_left = writes / 2 + 1;
+        replace("pwrite", deadly_pwrite);
+        replace("pwrite64", deadly_pwrite);
+        try {
+            work();
+        } catch (const std::exception& error) {
+            (void)::fprintf(stderr, "in the child: %s\n", error.what());
+            ::_exit(1);
+        }
+        ::_exit(0);
+    }
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child) {
+        fail_errno("waitpid");
+    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        return true;
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fail("the child has failed");
+    }
+    return false;
 }
 
 DiskFault::~DiskFault() {

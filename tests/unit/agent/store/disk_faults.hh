@@ -5,6 +5,8 @@
 // that can be changed (sqlite3_vfs.xSetSystemCall), and its syncs through the C library, where the
 // test program's own fsync() and fdatasync() count them and do nothing: no test loses power.
 
+#include <functional>
+
 namespace postbearer::test {
 
 /// Syncs by anybody in this process since the program began.
@@ -26,5 +28,9 @@ public:
     DiskFault(DiskFault&&) = delete;
     DiskFault& operator=(DiskFault&&) = delete;
 };
+
+/// Runs `work` in a child that is killed (SIGKILL) by its `writes`-th write to a disk, before or
+/// after that write by turns. False: it came to its end first.
+[[nodiscard]] bool killed_at_write(int writes, const std::function<void()>& work);
 
 }  // namespace postbearer::test
