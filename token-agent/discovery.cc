@@ -109,6 +109,10 @@ Result<ServerMetadata> read_metadata(std::string_view document, const std::strin
     for (const std::string_view method : json->texts("token_endpoint_auth_methods_supported")) {
         metadata.token_auth_methods.push_back(printable(method, 64));
     }
+    for (const std::string_view algorithm :
+         json->texts("token_endpoint_auth_signing_alg_values_supported")) {
+        metadata.token_auth_algorithms.push_back(printable(algorithm, 64));
+    }
     return metadata;
 }
 
