@@ -34,6 +34,8 @@ struct ExchangeRequest {
     std::string scope;  // empty: left out
     /// Send client_id alone, even if credentials are configured (a login made without them).
     bool public_client = false;
+    std::string endpoint;             // in place of the provider's; empty: that one
+    std::string unauthorized_advice;  // what cures unauthorized_client, a sentence; may be empty
 };
 
 struct ExchangeAnswer : TokenAnswer {
