@@ -40,7 +40,8 @@ class Rehearsal:
         self.auth_path = self.top.name + "/auth"
         self.log = open(self.top.name + "/log", "w+")
         self.process = subprocess.Popen(
-            [PROGRAM, "--directory", self.dir, "--auth-socket", self.auth_path],
+            [PROGRAM, "--directory", self.dir, "--auth-socket", self.auth_path,
+             "--http-port", "0"],
             stderr=self.log)
         deadline = time.monotonic() + 20
         while not os.path.exists(self.dir + "/ready.json"):
@@ -561,4 +562,6 @@ if __name__ == "__main__":
     from graph_self_test import *  # noqa: their cases run with ours
     from login_self_test import *  # noqa
     from google_self_test import *  # noqa
+    from identity_self_test import *  # noqa
+    from oidc_self_test import *  # noqa
     unittest.main(verbosity=1)
