@@ -437,11 +437,14 @@ class Misbehaviour(Base):
                               "-CAfile", self.r.dir + "/ca.pem", self.r.dir + "/other.pem"],
                              capture_output=True)
         self.assertNotEqual(out.returncode, 0)
-        for ca, name in (("ca", "server"), ("other-ca", "other")):
-            subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslserver",
-                            "-verify_hostname", "smtp.office365.com", "-CAfile",
-                            f"{self.r.dir}/{ca}.pem", f"{self.r.dir}/{name}.pem"],
-                           check=True, capture_output=True)
+        for host in ("smtp.office365.com", "login.microsoftonline.com", "graph.microsoft.com",
+                     "login.microsoftonline.us", "login.partner.microsoftonline.cn",
+                     "graph.microsoft.us", "accounts.google.com", "oauth2.googleapis.com"):
+            for ca, name in (("ca", "server"), ("other-ca", "other")):
+                subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslserver",
+                                "-verify_hostname", host, "-CAfile",
+                                f"{self.r.dir}/{ca}.pem", f"{self.r.dir}/{name}.pem"],
+                               check=True, capture_output=True)
 
 
 class AuthSocket(Base):
