@@ -38,7 +38,8 @@ struct Options {
     bool accept_user = false;
     std::string passphrase_file;  // export, import
     std::string agent_config;     // import sasl-xoauth2, whose --config is the other program's
-    std::string write_config;     // import sasl-xoauth2; empty: agent.d/sasl-xoauth2.toml
+    std::string peer_config = "/etc/sasl-xoauth2.conf";
+    std::string write_config;             // import sasl-xoauth2; empty: agent.d/sasl-xoauth2.toml
     std::vector<std::string> address_of;  // import sasl-xoauth2: ADDRESS=FILE
     bool force = false;
     std::vector<std::string> arguments;

@@ -2,5 +2,4 @@
 #include "token-agent/cli/command.hh"
 namespace postbearer::cli {
 int run_export(const Options&) { return kFailed; }
-int run_import(const Options&) { return kFailed; }
 }  // namespace postbearer::cli
