@@ -189,7 +189,7 @@ Result<void> bring_up_to_date(Database& database, const std::string& path, WallT
     if (*version > 0) {
         const std::string backup =
             path + ".v" + std::to_string(*version) + "-" + compact_time(now) + ".bak";
-        if (auto done = back_up(database, backup); !done) {
+        if (auto done = back_up(database, backup, path + ".bak.tmp"); !done) {
             done.error().context +=
                 " (the copy that is made before the schema changes from version " +
                 std::to_string(*version) + ")";

@@ -33,8 +33,8 @@ public:
     /// `loop` outlives this. Errors: Unavailable, no thread to be had.
     [[nodiscard]] static Result<std::unique_ptr<StoreThread>> start(
         std::unique_ptr<TokenStore> store, boost::asio::io_context& loop);
-    /// Runs what was accepted and waits for it; then the store is closed. Its `then`s are posted and
-    /// run only if the loop still does.
+    /// Runs what was accepted and waits for it; then the store is closed. Its `then`s are posted
+    /// and run only if the loop still does.
     ~StoreThread() override;
     StoreThread(const StoreThread&) = delete;
     StoreThread& operator=(const StoreThread&) = delete;

@@ -209,6 +209,7 @@ BOOST_AUTO_TEST_CASE(a_migration_that_is_killed_at_any_write_is_made_again) {
         }
     }
     BOOST_TEST(kills > 6);
+    BOOST_TEST(!std::filesystem::exists(path().string() + ".bak.tmp"));
 }
 
 BOOST_AUTO_TEST_CASE(a_new_store_whose_making_is_killed_is_made_again) {
