@@ -98,8 +98,8 @@ Result<void> Daemon::open_services() {
     }
     http_ = std::move(*http);
     discovery_ = std::make_unique<Discovery>(*http_, clock_);
-    exchange_ = std::make_unique<TokenExchange>(
-        TokenExchange::Services{*http_, *discovery_, clock_, scheduler_, &log_});
+    exchange_ = std::make_unique<TokenExchange>(TokenExchange::Services{
+        *http_, *discovery_, clock_, scheduler_, &log_, identity_host_of_this_machine()});
     source_ = std::make_unique<ClientCredentials>(
         ClientCredentials::Services{*exchange_, clock_, scheduler_});
     keeper_ = std::make_unique<TokenKeeper>(
