@@ -154,8 +154,8 @@ Result<void> Daemon::open_store() {
 }
 
 void Daemon::open_sources() {
-    exchange_ = std::make_unique<TokenExchange>(
-        TokenExchange::Services{*http_, *discovery_, clock_, scheduler_, &log_});
+    exchange_ = std::make_unique<TokenExchange>(TokenExchange::Services{
+        *http_, *discovery_, clock_, scheduler_, &log_, identity_host_of_this_machine()});
     client_credentials_ = std::make_unique<ClientCredentials>(
         ClientCredentials::Services{*exchange_, clock_, scheduler_});
     service_account_ = std::make_unique<ServiceAccountGrant>(

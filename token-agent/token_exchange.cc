@@ -5,7 +5,6 @@
 #include <deque>
 #include <exception>
 #include <map>
-#include <numeric>
 #include <set>
 #include <string_view>
 
@@ -82,14 +81,17 @@ public:
 private:
     [[nodiscard]] AnswerContext context() const;
     void choose_order();
+    void step();
     void locate();
     void ask();
+    void ask_identity(const ClientCredential& credential);
     [[nodiscard]] tl::expected<http::Request, FetchFailure> http_request();
     [[nodiscard]] ProofResult prove(const ClientCredential& credential);
     [[nodiscard]] bool server_wants_rs256() const;
     [[nodiscard]] bool may_want_rs256(const FetchFailure& failure) const;
     void redact(std::string_view secret);
     void answered(Result<http::Response> answer);
+    void judge(const std::function<TokenAnswerResult()>& read);
     [[nodiscard]] bool goes_on(const FetchFailure& failure);
     [[nodiscard]] FetchFailure most_telling(FetchFailure last);
     void tell_refusal(const FetchFailure& failure) const;
@@ -147,21 +149,38 @@ void TokenExchange::Attempt::start() {
                "none is set. Add one, then reload");
         return;
     }
-    if (request_.grant != Grant::ServiceAccount && provider_.client_id.empty()) {
-        refuse(FailureCode::InvalidClient, "client_id is not set. Add it, then reload");
-        return;
-    }
-    locate();
+    step();
 }
 
 /// What worked last is tried first; the rest as configured.
 void TokenExchange::Attempt::choose_order() {
-    order_.resize(provider_.credentials.size());
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    for (std::size_t i = 0; i < provider_.credentials.size(); ++i) {
+        // A managed identity is an application of its own: it cannot speak for this one.
+        if (request_.grant == Grant::ClientCredentials ||
+            provider_.credentials[i].kind != CredentialKind::ManagedIdentity) {
+            order_.push_back(i);
+        }
+    }
     const auto known = memory_->worked.find(provider_.name);
-    if (known != memory_->worked.end() && known->second < order_.size()) {
-        const auto place = order_.begin() + static_cast<std::ptrdiff_t>(known->second);
+    const auto place = known == memory_->worked.end()
+                           ? order_.end()
+                           : std::find(order_.begin(), order_.end(), known->second);
+    if (place != order_.end()) {
         std::rotate(order_.begin(), place, place + 1);
+    }
+}
+
+/// With the credential at hand.
+void TokenExchange::Attempt::step() {
+    const ClientCredential* const shown = credential();
+    if (shown != nullptr && shown->kind == CredentialKind::ManagedIdentity) {
+        ask_identity(*shown);
+    } else if (request_.grant != Grant::ServiceAccount && provider_.client_id.empty()) {
+        refuse(FailureCode::InvalidClient, "client_id is not set. Add it, then reload");
+    } else if (endpoint_.empty()) {
+        locate();
+    } else {
+        ask();
     }
 }
 
@@ -201,6 +220,32 @@ void TokenExchange::Attempt::ask() {
                           [self = shared_from_this()](Result<http::Response> answer) {
                               self->answered(std::move(answer));
                           });
+}
+
+void TokenExchange::Attempt::ask_identity(const ClientCredential& credential) {
+    constexpr std::string_view kEnding = "/.default";
+    const std::string_view scope = request_.scope;
+    if (!scope.ends_with(kEnding) || scope.find(' ') != std::string_view::npos) {
+        refuse(FailureCode::InvalidScope,
+               "managed_identity takes one scope that ends in /.default. Correct scopes, then "
+               "reload");
+        return;
+    }
+    IdentityWish wish;
+    wish.provider = provider_.name;
+    wish.resource = scope.substr(0, scope.size() - kEnding.size());
+    wish.client_id = credential.identity;
+    fetch_identity_token(services_.client, services_.clock, services_.identity, std::move(wish),
+                         [self = shared_from_this()](FetchResult got) {
+                             self->judge([&got]() -> TokenAnswerResult {
+                                 if (!got) {
+                                     return tl::unexpected(std::move(got.error()));
+                                 }
+                                 TokenAnswer answer;
+                                 answer.token = std::move(*got);
+                                 return answer;
+                             });
+                         });
 }
 
 tl::expected<http::Request, FetchFailure> TokenExchange::Attempt::http_request() {
@@ -274,24 +319,33 @@ void TokenExchange::Attempt::redact(std::string_view secret) {
 }
 
 void TokenExchange::Attempt::answered(Result<http::Response> answer) {
-    std::optional<FetchFailure> failure;
+    judge([&]() -> TokenAnswerResult {
+        if (!answer) {
+            return tl::unexpected(unanswered(answer.error(), context()));
+        }
+        return read_token_response(*answer, context());
+    });
+}
+
+void TokenExchange::Attempt::judge(const std::function<TokenAnswerResult()>& read) {
+    TokenAnswerResult result;
     try {
-        auto read = answer
-                        ? read_token_response(*answer, context())
-                        : TokenAnswerResult(tl::unexpected(unanswered(answer.error(), context())));
-        if (read) {
-            succeed(std::move(*read));
-            return;
+        result = read();
+        if (!result) {
+            if (goes_on(result.error())) {
+                return;
+            }
+            result = tl::unexpected(most_telling(std::move(result.error())));
         }
-        if (goes_on(read.error())) {
-            return;
-        }
-        failure = most_telling(std::move(read.error()));
     } catch (const std::exception&) {
         // Whatever it was, the caller must hear of the end, or it waits for ever.
-        failure = internal_failure();
+        result = tl::unexpected(internal_failure());
     }
-    done_(tl::unexpected(std::move(*failure)));
+    if (result) {
+        succeed(std::move(*result));
+    } else {
+        done_(tl::unexpected(std::move(result.error())));
+    }
 }
 
 void TokenExchange::Attempt::succeed(TokenAnswer answer) {
@@ -310,7 +364,10 @@ void TokenExchange::Attempt::succeed(TokenAnswer answer) {
 
 /// Another request is on its way: with the next credential, or without any.
 bool TokenExchange::Attempt::goes_on(const FetchFailure& failure) {
-    if (plain_ || !client_was_refused(failure)) {
+    const ClientCredential* const shown = credential();
+    // Elsewhere than in Azure there is nobody to refuse a managed identity, only silence.
+    const bool identity = shown != nullptr && shown->kind == CredentialKind::ManagedIdentity;
+    if (shown == nullptr || (!identity && !client_was_refused(failure))) {
         return false;
     }
     // An app registered as public must not be offered a secret, even if it has one.
@@ -332,7 +389,7 @@ bool TokenExchange::Attempt::goes_on(const FetchFailure& failure) {
     refusals_.push_back(failure);
     ++position_;
     rs256_ = false;
-    ask();
+    step();
     return true;
 }
 

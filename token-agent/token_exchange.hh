@@ -19,6 +19,7 @@
 #include "token-agent/config.hh"
 #include "token-agent/credential_changes.hh"
 #include "token-agent/discovery.hh"
+#include "token-agent/grants/managed_identity.hh"
 #include "token-agent/token_response.hh"
 #include "token-agent/token_source.hh"
 
@@ -60,6 +61,7 @@ public:
         const Clock& clock;
         Scheduler& scheduler;
         Log* log = nullptr;  // hears of credentials that were passed over; null: nobody does
+        IdentityHost identity{};
     };
     using Done = std::function<void(ExchangeResult)>;
 

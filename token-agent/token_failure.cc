@@ -63,7 +63,7 @@ std::string naming_credential(std::string_view what, FailureCode code,
 
 /// The provider compares issuer, subject and audience of a federated token with its own.
 bool is_about_federation(std::uint64_t aadsts) {
-    constexpr std::uint64_t kNumbers[] = {70021, 700211, 700212, 700213, 700214, 7002138};
+    constexpr std::uint64_t kNumbers[] = {70021, 700211, 700212, 700213, 7002138};
     return std::find(std::begin(kNumbers), std::end(kNumbers), aadsts) != std::end(kNumbers);
 }
 
@@ -244,6 +244,9 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
     sentence.evidence = "HTTP " + std::to_string(response.status);
     if (!failure.error.empty()) {
         sentence.evidence += " " + failure.error;
+    }
+    if (!hint && verdict.code == FailureCode::InvalidClient && !context.credential.empty()) {
+        sentence.fix = "Check client_id and this credential at the provider, then reload";
     }
     if (failure.error == "unauthorized_client" && !context.unauthorized_advice.empty()) {
         sentence.fix = context.unauthorized_advice;

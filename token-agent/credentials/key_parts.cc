@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 1024 * 1024;
 constexpr std::size_t kMaxCertificates = 16;
+constexpr long kMaxRounds = 10'000'000;
 
 using Pkcs12 = Owned<PKCS12, PKCS12_free>;
 
@@ -95,10 +96,17 @@ bool an_algorithm_is_missing() {
     return missing;
 }
 
-/// PKCS12_parse() takes a C string.
+/// Whoever made the file chose how long it takes to check it, and a start must not take minutes.
+bool takes_too_long(const PKCS12* archive) {
+    const ASN1_INTEGER* rounds = nullptr;
+    ::PKCS12_get0_mac(nullptr, nullptr, nullptr, &rounds, archive);
+    return rounds != nullptr &&
+           (::ASN1_INTEGER_get(rounds) < 0 || ::ASN1_INTEGER_get(rounds) > kMaxRounds);
+}
+
+/// `passphrase` ends in a NUL, as PKCS12_parse() wants it.
 bool opens(PKCS12* archive, const WipedBytes& passphrase) {
-    return ::PKCS12_mac_present(archive) == 0 ||
-           ::PKCS12_verify_mac(archive, passphrase.data(), -1) == 1 ||
+    return ::PKCS12_verify_mac(archive, passphrase.data(), -1) == 1 ||
            (passphrase.size() == 1 && ::PKCS12_verify_mac(archive, nullptr, 0) == 1);
 }
 
@@ -139,6 +147,15 @@ Result<KeyParts> read_pkcs12_parts(const KeyMaterial& material) {
     if (!material.private_key.empty()) {
         return failure(Errc::Config,
                        "private_key: leave it out, the PKCS#12 file holds the key already");
+    }
+    if (::PKCS12_mac_present(archive.get()) == 0) {
+        return failure(Errc::Config,
+                       "certificate: the PKCS#12 file has no check of its integrity; make it anew "
+                       "without -nomac");
+    }
+    if (takes_too_long(archive.get())) {
+        return failure(Errc::Config,
+                       "certificate: the PKCS#12 file asks for more than ten million rounds");
     }
     WipedBytes passphrase;
     append(passphrase, material.passphrase);

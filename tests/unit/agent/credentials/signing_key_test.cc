@@ -2,6 +2,7 @@
 #include "token-agent/credentials/signing_key.hh"
 
 #include <openssl/err.h>
+#include <openssl/pkcs12.h>
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -24,6 +25,18 @@ std::string error_of(const KeyMaterial& material) {
     BOOST_TEST(loaded.error().context.find("S3ntinel") == std::string::npos);
     BOOST_TEST(::ERR_peek_error() == 0U);
     return loaded.error().context;
+}
+
+std::string without_mac(EVP_PKEY* key, const test::TestCertificate& certificate) {
+    const Owned<PKCS12, PKCS12_free> archive(
+        PKCS12_create("", "name", key, certificate.get(), nullptr, 0, 0, 0, -1, 0));
+    BOOST_REQUIRE(archive != nullptr);
+    unsigned char* out = nullptr;
+    const int length = i2d_PKCS12(archive.get(), &out);
+    BOOST_REQUIRE(length > 0);
+    std::string text(reinterpret_cast<const char*>(out), static_cast<std::size_t>(length));
+    OPENSSL_free(out);
+    return text;
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -156,6 +169,30 @@ BOOST_AUTO_TEST_CASE(pkcs12_with_and_without_a_passphrase) {
     const std::string key = test::pem_of(test::rsa_key());
     BOOST_TEST(error_of({box, key, kPassphrase}) ==
                "private_key: leave it out, the PKCS#12 file holds the key already");
+}
+
+BOOST_AUTO_TEST_CASE(pkcs12_that_nothing_vouches_for) {
+    const std::string box =
+        test::pkcs12_of(test::rsa_key(), test::make_certificate(test::rsa_key()), "");
+    const auto* bytes = reinterpret_cast<const unsigned char*>(box.data());
+    const Owned<PKCS12, PKCS12_free> archive(
+        d2i_PKCS12(nullptr, &bytes, static_cast<long>(box.size())));
+    BOOST_REQUIRE(archive != nullptr);
+    const auto written = [&] {
+        unsigned char* out = nullptr;
+        const int length = i2d_PKCS12(archive.get(), &out);
+        BOOST_REQUIRE(length > 0);
+        std::string text(reinterpret_cast<const char*>(out), static_cast<std::size_t>(length));
+        OPENSSL_free(out);
+        return text;
+    };
+    const ASN1_INTEGER* rounds = nullptr;
+    PKCS12_get0_mac(nullptr, nullptr, nullptr, &rounds, archive.get());
+    BOOST_REQUIRE(rounds != nullptr);
+    BOOST_REQUIRE(ASN1_INTEGER_set(const_cast<ASN1_INTEGER*>(rounds), 10'000'001) == 1);
+    BOOST_TEST(contains(error_of({written(), "", ""}), "more than ten million rounds"));
+    const std::string bare = without_mac(test::rsa_key(), test::make_certificate(test::rsa_key()));
+    BOOST_TEST(contains(error_of({bare, "", ""}), "no check of its integrity"));
 }
 
 BOOST_AUTO_TEST_CASE(pkcs12_of_old_says_how_to_convert_it) {
