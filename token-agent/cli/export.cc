@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/cli/export.hh"
 
+#include <errno.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/base64.hh"
+#include "common/config/text_file.hh"
+#include "common/unique_fd.hh"
 #include "token-agent/admin_json.hh"
 #include "token-agent/cli/admin_arguments.hh"
 #include "token-agent/cli/new_file.hh"
@@ -43,13 +45,6 @@ void warn_of(const Console& console, const Json::Value& list, Json::Value& all) 
     }
 }
 
-bool is_base64(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-               c == '+' || c == '/' || c == '-' || c == '_' || c == '=';
-    });
-}
-
 struct Written {
     std::uint64_t logins = 0;
     Json::Value skipped{Json::arrayValue};
@@ -70,16 +65,13 @@ Result<Written> write_chunks(const Options& options, const Console& console,
         if (!page) {
             return tl::unexpected(page.error());
         }
-        const std::string chunk = text_of(*page, "chunk");
+        const auto chunk = base64_decode(text_of(*page, "chunk"));
         const std::string next = text_of(*page, "next");
-        if ((!chunk.empty() && !is_base64(chunk)) || chunk.size() > kMaxChunkBytes ||
-            (!next.empty() && next == cursor)) {
-            return failure(Errc::Protocol, "garbled answer: no chunk of an export");
+        if (!chunk || (!next.empty() && next == cursor)) {
+            return failure(Errc::Protocol, "garbled answer: no part of an export");
         }
-        if (!chunk.empty()) {
-            if (auto appended = file.append(chunk + "\n"); !appended) {
-                return tl::unexpected(appended.error());
-            }
+        if (auto appended = file.append(view(*chunk)); !appended) {
+            return tl::unexpected(appended.error());
         }
         written.logins += count_of(*page, "logins");
         for (const char* const list : {"skipped", "unreadable"}) {
@@ -97,70 +89,81 @@ Result<Written> write_export(const Options& options, const Console& console,
     if (!file) {
         return tl::unexpected(file.error());
     }
-    if (auto begun = file->append(std::string(kExportHeader) + "\n"); !begun) {
-        return tl::unexpected(begun.error());
-    }
     auto written = write_chunks(options, console, passphrase, *file);
     if (!written) {
         return written;
     }
-    auto ended = file->append(std::string(kExportEnd) + "\n");
-    ended = ended ? file->commit(Existing::Keep) : ended;
-    if (!ended) {
-        return tl::unexpected(ended.error());
+    if (auto kept = file->commit(Existing::Keep); !kept) {
+        return tl::unexpected(kept.error());
     }
     return written;
 }
 
-/// The lines of an export file, one at a time: there may be hundreds of megabytes.
-class ExportReader {
+/// An export file from front to back, a piece at a time: there may be hundreds of megabytes.
+class ExportPieces {
 public:
     /// Error: a sentence that names the file.
-    [[nodiscard]] static Result<ExportReader> open(const std::string& path) {
-        ExportReader reader(path);
-        if (!reader.stream_) {
-            return failure(Errc::Config, path + " cannot be opened for reading");
+    [[nodiscard]] static Result<ExportPieces> open(const std::string& path) {
+        auto file = config::open_regular_file(path);
+        if (!file) {
+            return failure(Errc::Config, path + " " + file.error().context);
         }
-        if (!reader.next_line() || reader.line() != kExportHeader) {
+        ExportPieces pieces(path, std::move(file->fd));
+        const auto begin = pieces.next();
+        if (!begin) {
+            return tl::unexpected(begin.error());
+        }
+        if (!begin->starts_with(kExportMagic)) {
             return failure(Errc::Config,
                            path +
                                " is no file of \"postbearer export\"; for token files of "
                                "sasl-xoauth2 say: postbearer import sasl-xoauth2 FILE...");
         }
-        return reader;
+        if (auto again = pieces.rewind(); !again) {
+            return tl::unexpected(again.error());
+        }
+        return pieces;
     }
 
-    /// The next chunk; empty: the end. Error: cut short or damaged.
-    [[nodiscard]] Result<std::string> chunk() {
-        const bool more = next_line();
-        if (more && line() == kExportEnd) {
-            return std::string();
-        }
-        if (!more || !is_base64(line())) {
-            return failure(Errc::Config, path_ + ":" + std::to_string(number_) +
-                                             ": the file is cut short or damaged");
-        }
-        return std::string(line());
+    [[nodiscard]] Result<void> rewind() {
+        last_ = false;
+        return ::lseek(fd_.get(), 0, SEEK_SET) == 0 ? Result<void>() : trouble(errno);
     }
+    /// Valid until the next call.
+    [[nodiscard]] Result<std::string_view> next() {
+        std::size_t used = 0;
+        while (used < buffer_.size()) {
+            const ssize_t got = ::read(fd_.get(), buffer_.data() + used, buffer_.size() - used);
+            if (got < 0 && errno == EINTR) {
+                continue;
+            }
+            if (got < 0) {
+                return trouble(errno);
+            }
+            if (got == 0) {
+                last_ = true;
+                break;
+            }
+            used += static_cast<std::size_t>(got);
+        }
+        return std::string_view(buffer_.data(), used);
+    }
+    /// Nothing follows what next() gave last.
+    [[nodiscard]] bool last() const noexcept { return last_; }
 
 private:
-    explicit ExportReader(const std::string& path)
-        : path_(path), stream_(path, std::ios::binary), buffer_(kMaxChunkBytes + 2) {}
+    ExportPieces(std::string path, UniqueFd fd)
+        : path_(std::move(path)), fd_(std::move(fd)), buffer_(kPieceBytes) {}
 
-    [[nodiscard]] bool next_line() {
-        ++number_;
-        stream_.getline(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
-        size_ = stream_.gcount() > 0 ? static_cast<std::size_t>(stream_.gcount()) - 1 : 0;
-        // A line without its newline is one that somebody cut.
-        return stream_.good();
+    [[nodiscard]] tl::unexpected<Error> trouble(int number) const {
+        return failure(Errc::Config,
+                       path_ + " cannot be read: " + config::system_error_text(number));
     }
-    [[nodiscard]] std::string_view line() const { return {buffer_.data(), size_}; }
 
     std::string path_;
-    std::ifstream stream_;
+    UniqueFd fd_;
     std::vector<char> buffer_;
-    std::size_t size_ = 0;
-    std::uint64_t number_ = 0;
+    bool last_ = false;
 };
 
 struct Taken {
@@ -168,34 +171,42 @@ struct Taken {
     Json::Value skipped{Json::arrayValue};
 };
 
-/// Each chunk goes to the agent with the state that it gave back for the one before.
-Result<void> take_chunks(const Options& options, const Console& console, const Secret& passphrase,
-                         ExportReader& reader, Taken& taken) {
+enum class Pass : std::uint8_t { Check, Take };
+
+/// Each piece goes to the agent with the state that it gave back for the one before.
+Result<void> send_pieces(const Options& options, const Console& console, const Secret& passphrase,
+                         ExportPieces& file, Pass pass, Taken& taken) {
+    if (auto begun = file.rewind(); !begun) {
+        return begun;
+    }
     std::string state = "null";
-    for (;;) {
+    while (!file.last()) {
         if (console.interrupt != nullptr && console.interrupt->seen()) {
             return failure(Errc::Timeout, "called off");
         }
-        const auto chunk = reader.chunk();
-        if (!chunk) {
-            return tl::unexpected(chunk.error());
+        const auto piece = file.next();
+        if (!piece) {
+            return tl::unexpected(piece.error());
         }
-        if (chunk->empty()) {
-            return {};
-        }
+        const WipedBytes chunk = base64_encode(*piece);
         const auto answer = call_admin(options, "import_export",
                                        std::move(AdminArguments()
                                                      .add("passphrase", passphrase.reveal())
-                                                     .add("chunk", *chunk)
+                                                     .add("chunk", view(chunk))
+                                                     .add_flag("last", file.last())
+                                                     .add_flag("check", pass == Pass::Check)
                                                      .add_document("state", state))
                                            .finish());
         if (!answer) {
             return tl::unexpected(answer.error());
         }
-        taken.logins += count_of(*answer, "logins");
-        warn_of(console, (*answer)["skipped"], taken.skipped);
+        if (pass == Pass::Take) {
+            taken.logins += count_of(*answer, "logins");
+            warn_of(console, (*answer)["skipped"], taken.skipped);
+        }
         state = agent::compact((*answer)["state"]);
     }
+    return {};
 }
 
 }  // namespace
@@ -228,16 +239,19 @@ int export_logins(const Options& options, const Console& console) {
 }
 
 int import_logins(const Options& options, const Console& console, const std::string& file) {
-    auto reader = ExportReader::open(file);
-    if (!reader) {
-        return refuse(console, "import", reader.error().context);
+    auto pieces = ExportPieces::open(file);
+    if (!pieces) {
+        return refuse(console, "import", pieces.error().context);
     }
     const auto passphrase = obtain_passphrase(console, options.passphrase_file, Asking::Once);
     if (!passphrase) {
         return refuse(console, "import", passphrase.error().context);
     }
     Taken taken;
-    const Result<void> done = take_chunks(options, console, *passphrase, *reader, taken);
+    Result<void> done = send_pieces(options, console, *passphrase, *pieces, Pass::Check, taken);
+    if (done) {
+        done = send_pieces(options, console, *passphrase, *pieces, Pass::Take, taken);
+    }
     if (console.json) {
         Json::Value json = agent::document("import");
         json["file"] = file;

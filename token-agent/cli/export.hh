@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The export file: text, the first line kExportHeader, then one chunk of the agent's in base64 on
-// each line, then kExportEnd. What a chunk is, and that all are there in order, is the agent's to
-// seal and to check; the last line only tells a copy that was cut short.
+// An export file is the agent's bytes, one after the other (store/export_file.hh); they travel in
+// base64. An import reads the file twice: the agent first says whether it is whole and opens, and
+// only then takes the logins, so that a copy that was cut short changes nothing.
 
 #include <cstddef>
 #include <string_view>
@@ -13,10 +13,9 @@
 
 namespace postbearer::cli {
 
-inline constexpr std::string_view kExportHeader = "postbearer export 1";
-inline constexpr std::string_view kExportEnd = "end";
-/// What fits into one request.
-inline constexpr std::size_t kMaxChunkBytes = 1000UL * 1024;
+inline constexpr std::string_view kExportMagic = "PBEXPORT";
+/// Of the file, for one request: a third more in base64.
+inline constexpr std::size_t kPieceBytes = 256UL * 1024;
 
 /// run_export() with a console of the caller's; the exit code.
 [[nodiscard]] int export_logins(const Options& options, const Console& console);

@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "common/base64.hh"
 #include "tests/support/scripted_admin.hh"
 #include "tests/support/temp_dir.hh"
 #include "tests/unit/cli/scene.hh"
@@ -46,7 +47,7 @@ struct Room : Scene {
         start([](const ScriptedAdmin::Call& call) {
             Json::Value json;
             const bool first = call.arguments["cursor"].asString().empty();
-            json["chunk"] = first ? "Zmlyc3Q=" : "c2Vjb25k";
+            json["chunk"] = first ? "UEJFWFBPUlQB" : "//4=";
             json["next"] = first ? "c1" : "";
             json["logins"] = first ? 2 : 1;
             return document(json);
@@ -94,10 +95,10 @@ struct TerminalRoom : Room {
 
 BOOST_AUTO_TEST_SUITE(export_test)
 
-BOOST_FIXTURE_TEST_CASE(pages_become_lines_of_a_private_file, Room) {
+BOOST_FIXTURE_TEST_CASE(pages_become_one_private_file, Room) {
     start_export();
     BOOST_TEST(run_export() == cli::kDone);
-    BOOST_TEST(read_file(file) == "postbearer export 1\nZmlyc3Q=\nc2Vjb25k\nend\n");
+    BOOST_TEST(read_file(file) == "PBEXPORT\x01\xFF\xFE");
     struct stat status {};
     BOOST_REQUIRE(::stat(file.c_str(), &status) == 0);
     BOOST_TEST((status.st_mode & 07777) == 0600U);
@@ -109,30 +110,49 @@ BOOST_FIXTURE_TEST_CASE(pages_become_lines_of_a_private_file, Room) {
     BOOST_TEST(out().find(kPassphrase) == std::string::npos);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_was_exported_is_imported_chunk_by_chunk, Room) {
-    start_export();
-    BOOST_REQUIRE(run_export() == cli::kDone);
-    agent.reset();
+BOOST_FIXTURE_TEST_CASE(an_import_is_checked_whole_before_anything_is_taken, Room) {
+    const std::string bytes = "PBEXPORT" + std::string(cli::kPieceBytes, '\xAB');
+    write_file(file, bytes, 0600);
     start([](const ScriptedAdmin::Call& call) {
         Json::Value json;
         json["logins"] = 2;
-        json["skipped"] = Json::Value(Json::arrayValue);
-        json["state"]["page"] = call.arguments["state"].isNull() ? 1 : 2;
+        json["state"]["piece"] = call.arguments["state"].isNull() ? 1 : 2;
         return document(json);
     });
     options.arguments = {"postbearer", file.string()};
     BOOST_TEST(run_import() == cli::kDone);
     const auto calls = agent->calls("import_export");
-    BOOST_REQUIRE(calls.size() == 2U);
-    BOOST_TEST(calls[0].arguments["chunk"].asString() == "Zmlyc3Q=");
-    BOOST_TEST(calls[0].arguments["state"].isNull());
-    BOOST_TEST(calls[1].arguments["chunk"].asString() == "c2Vjb25k");
-    BOOST_TEST(calls[1].arguments["state"]["page"].asInt() == 1);
+    BOOST_REQUIRE(calls.size() == 4U);
+    for (const std::size_t first : {std::size_t{0}, std::size_t{2}}) {
+        const Json::Value& one = calls[first].arguments;
+        const Json::Value& two = calls[first + 1].arguments;
+        BOOST_TEST(one["check"].asBool() == (first == 0));
+        BOOST_TEST(two["check"].asBool() == (first == 0));
+        BOOST_TEST(one["state"].isNull());
+        BOOST_TEST(two["state"]["piece"].asInt() == 1);
+        BOOST_TEST(!one["last"].asBool());
+        BOOST_TEST(two["last"].asBool());
+        const auto head = base64_decode(one["chunk"].asString());
+        const auto tail = base64_decode(two["chunk"].asString());
+        BOOST_REQUIRE((head && tail));
+        BOOST_TEST((std::string(view(*head)) + std::string(view(*tail)) == bytes));
+    }
     BOOST_TEST(says("4 logins taken over"));
 }
 
+BOOST_FIXTURE_TEST_CASE(what_the_agent_cannot_open_is_not_taken, Room) {
+    write_file(file, "PBEXPORT...", 0600);
+    start([](const ScriptedAdmin::Call&) {
+        return refused("denied", "access_denied", "the passphrase is wrong");
+    });
+    BOOST_TEST(run_import() == cli::kFailed);
+    BOOST_TEST(complains("postbearer import: the passphrase is wrong\n"));
+    BOOST_REQUIRE(agent->calls().size() == 1U);
+    BOOST_TEST(agent->calls().front().arguments["check"].asBool());
+}
+
 BOOST_FIXTURE_TEST_CASE(logins_that_are_skipped_are_said, Room) {
-    write_file(file, "postbearer export 1\nAAAA\nend\n", 0600);
+    write_file(file, "PBEXPORT...", 0600);
     start([](const ScriptedAdmin::Call&) {
         Json::Value json;
         json["logins"] = 0;
@@ -179,33 +199,30 @@ BOOST_FIXTURE_TEST_CASE(ctrl_c_leaves_nothing, Room) {
     BOOST_TEST(nothing_left());
 }
 
-BOOST_FIXTURE_TEST_CASE(damaged_files_are_refused, Room) {
-    start([](const ScriptedAdmin::Call&) {
-        Json::Value json;
-        json["logins"] = 1;
-        return document(json);
-    });
-    for (const char* const text :
-         {"", "{\"refresh_token\": \"x\"}", "postbearer export 2\nend\n", "postbearer export 1\n",
-          "postbearer export 1\nAAAA\n", "postbearer export 1\nAAAA\nen",
-          "postbearer export 1\nA A\nend\n", "postbearer export 1\n\nend\n"}) {
+BOOST_FIXTURE_TEST_CASE(other_files_are_refused_before_anything_is_asked, Room) {
+    start([](const ScriptedAdmin::Call&) { return document(Json::Value(Json::objectValue)); });
+    for (const char* const text : {"", "PBEXPOR", "{\"refresh_token\": \"x\"}"}) {
         write_file(file, text, 0600);
         BOOST_TEST(run_import() == cli::kFailed, text);
     }
     BOOST_TEST(complains("postbearer import sasl-xoauth2 FILE"));
-    BOOST_TEST(complains(":3: the file is cut short or damaged; 1 logins are taken over"));
+    options.arguments = {(dir / "missing").string()};
+    BOOST_TEST(run_import() == cli::kFailed);
+    BOOST_TEST(complains("missing cannot be opened: No such file or directory\n"));
+    BOOST_TEST(agent->calls().empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(chunks_have_a_size_limit, Room) {
-    start([](const ScriptedAdmin::Call&) { return document(Json::Value(Json::objectValue)); });
-    write_file(file, "postbearer export 1\n" + std::string(cli::kMaxChunkBytes, 'A') + "\nend\n",
-               0600);
-    BOOST_TEST(run_import() == cli::kDone);
-    write_file(file,
-               "postbearer export 1\n" + std::string(cli::kMaxChunkBytes + 4, 'A') + "\nend\n",
-               0600);
-    BOOST_TEST(run_import() == cli::kFailed);
-    BOOST_TEST(complains(":2: the file is cut short or damaged"));
+BOOST_FIXTURE_TEST_CASE(garbled_pages_leave_nothing, Room) {
+    Json::Value json;
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    json["chunk"] = "not base64!";
+    json["next"] = "";
+    BOOST_TEST(run_export() == cli::kFailed);
+    json["chunk"] = "AAAA";
+    json["next"] = "the same for ever";
+    BOOST_TEST(run_export() == cli::kFailed);
+    BOOST_TEST(complains("garbled answer"));
+    BOOST_TEST(nothing_left());
 }
 
 BOOST_FIXTURE_TEST_CASE(short_passphrases_are_refused_for_an_export, Room) {
@@ -249,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(at_a_terminal_it_is_asked_twice, TerminalRoom) {
 }
 
 BOOST_FIXTURE_TEST_CASE(an_import_asks_once, TerminalRoom) {
-    write_file(file, "postbearer export 1\nAAAA\nend\n", 0600);
+    write_file(file, "PBEXPORT...", 0600);
     start([](const ScriptedAdmin::Call&) { return document(Json::Value(Json::objectValue)); });
     press("short one\n");
     BOOST_TEST(run_import() == cli::kDone);
