@@ -53,6 +53,10 @@ struct Options {
 [[nodiscard]] Result<Json::Value> call_admin(const Options& options, std::string_view verb,
                                              const Secret& arguments);
 
+/// All pages of a verb that answers by pages, as one document; `rows` is the list's name.
+[[nodiscard]] Result<Json::Value> call_all_pages(const Options& options, std::string_view verb,
+                                                 Json::Value arguments, const char* rows);
+
 /// What the agent said to a request: the document, or its refusal as above.
 [[nodiscard]] Result<Json::Value> parse_admin_answer(std::string_view block);
 /// The error of a call with what to do about it, where that is not said yet.
