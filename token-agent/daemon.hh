@@ -16,8 +16,14 @@
 #include "token-agent/config_loader.hh"
 #include "token-agent/discovery.hh"
 #include "token-agent/grants/client_credentials.hh"
+#include "token-agent/grants/delegated.hh"
+#include "token-agent/keep_alive.hh"
 #include "token-agent/listeners.hh"
 #include "token-agent/server.hh"
+#include "token-agent/source_by_grant.hh"
+#include "token-agent/store/store_opening.hh"
+#include "token-agent/store/store_thread.hh"
+#include "token-agent/stored_tokens.hh"
 #include "token-agent/token_exchange.hh"
 #include "token-agent/token_keeper.hh"
 #include "token-agent/token_service.hh"
@@ -40,8 +46,13 @@ public:
     void run();
 
 private:
-    [[nodiscard]] Result<void> open_sockets();
+    [[nodiscard]] Result<void> bind_sockets();
+    [[nodiscard]] Result<void> open_store();
+    void open_sources();
     [[nodiscard]] Result<void> open_services();
+    [[nodiscard]] Result<void> listen();
+    void describe(Json::Value& json) const;
+    void warn_of_store_changes(const AgentConfig& before, const AgentConfig& now);
     [[nodiscard]] std::size_t allowance(const service::Peer& peer) const;
     AdminService::ReloadResult reload();
     void wait_for_signal();
@@ -58,8 +69,15 @@ private:
     service::LoopScheduler scheduler_;
     std::unique_ptr<http::CurlHttp> http_;
     std::unique_ptr<Discovery> discovery_;
+    StoreReport store_report_;
+    std::unique_ptr<StoreThread> store_;  // null: none is configured
     std::unique_ptr<TokenExchange> exchange_;
-    std::unique_ptr<TokenSource> source_;
+    std::unique_ptr<TokenSource> client_credentials_;
+    std::unique_ptr<TokenSource> service_account_;
+    std::unique_ptr<Delegated> delegated_;  // null as the store
+    std::unique_ptr<SourceByGrant> by_grant_;
+    std::unique_ptr<StoredTokens> stored_tokens_;
+    std::unique_ptr<KeepAlive> keep_alive_;
     std::unique_ptr<TokenKeeper> keeper_;
     std::unique_ptr<TokenService> tokens_;
     std::unique_ptr<AdminService> admin_;

@@ -19,6 +19,7 @@
 #include "token-agent/config.hh"
 #include "token-agent/credential_changes.hh"
 #include "token-agent/discovery.hh"
+#include "token-agent/grants/managed_identity.hh"
 #include "token-agent/token_response.hh"
 #include "token-agent/token_source.hh"
 
@@ -34,6 +35,8 @@ struct ExchangeRequest {
     std::string scope;  // empty: left out
     /// Send client_id alone, even if credentials are configured (a login made without them).
     bool public_client = false;
+    std::string endpoint;             // in place of the provider's; empty: that one
+    std::string unauthorized_advice;  // what cures unauthorized_client, a sentence; may be empty
 };
 
 struct ExchangeAnswer : TokenAnswer {
@@ -58,6 +61,7 @@ public:
         const Clock& clock;
         Scheduler& scheduler;
         Log* log = nullptr;  // hears of credentials that were passed over; null: nobody does
+        IdentityHost identity{};
     };
     using Done = std::function<void(ExchangeResult)>;
 

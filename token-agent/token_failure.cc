@@ -61,6 +61,12 @@ std::string naming_credential(std::string_view what, FailureCode code,
     return printable(context.credential, kMaxQuoteBytes) + ": " + std::string(what);
 }
 
+/// The provider compares issuer, subject and audience of a federated token with its own.
+bool is_about_federation(std::uint64_t aadsts) {
+    constexpr std::uint64_t kNumbers[] = {70021, 700211, 700212, 700213, 7002138};
+    return std::find(std::begin(kNumbers), std::end(kNumbers), aadsts) != std::end(kNumbers);
+}
+
 FetchFailure base_failure(const http::Response& response, const AnswerContext& context) {
     FetchFailure failure;
     failure.http_status = response.status;
@@ -238,6 +244,15 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
     sentence.evidence = "HTTP " + std::to_string(response.status);
     if (!failure.error.empty()) {
         sentence.evidence += " " + failure.error;
+    }
+    if (!hint && verdict.code == FailureCode::InvalidClient && !context.credential.empty()) {
+        sentence.fix = "Check client_id and this credential at the provider, then reload";
+    }
+    if (failure.error == "unauthorized_client" && !context.unauthorized_advice.empty()) {
+        sentence.fix = context.unauthorized_advice;
+    }
+    if (number && is_about_federation(*number) && !context.presented.empty()) {
+        sentence.fix += ". Presented: " + context.presented;
     }
     if (number) {
         failure.answer.hint = "AADSTS" + std::to_string(*number);

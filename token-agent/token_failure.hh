@@ -19,8 +19,10 @@ class JsonObject;
 
 /// Whose answer it is, and what else decides how it is read.
 struct AnswerContext {
-    std::string provider;    // its name in agent.toml
-    std::string credential;  // which one was shown, where that needs saying
+    std::string provider;             // its name in agent.toml
+    std::string credential;           // which one was shown, where that needs saying
+    std::string presented;            // claims of a federated token that was shown, printable
+    std::string unauthorized_advice;  // what cures unauthorized_client; empty: the usual
     Grant grant = Grant::ClientCredentials;
     /// Within minutes of a change of this provider's credentials: what needs time to spread at
     /// Microsoft is then transient.

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "token-agent/credential_changes.hh"
+
 namespace postbearer::agent {
 namespace {
 
@@ -36,13 +38,6 @@ std::string identity_of(const ProviderConfig& provider, Resource resource) {
         field(scope);
     }
     return identity;
-}
-
-bool same_credentials(const ProviderConfig& a, const ProviderConfig& b) {
-    if (!a.client_secret || !b.client_secret) {
-        return a.client_secret == b.client_secret;
-    }
-    return a.client_secret->reveal() == b.client_secret->reveal();
 }
 
 FetchFailure simple_failure(FailureCode code, std::string message) {
@@ -580,7 +575,8 @@ void TokenKeeper::adopt(Entry& entry, const ProviderConfig& old, std::uint32_t p
     entry.attempt_after = services_.clock.boot();
     // What is under way with credentials that were replaced would only fail again.
     const bool asked_in_vain =
-        entry.in_flight && !same_credentials(old, config_->providers[provider]);
+        entry.in_flight &&
+        !same_credentials(old.credentials, config_->providers[provider].credentials);
     if (asked_in_vain) {
         entry.generation = next_id_++;
         entry.in_flight = false;

@@ -128,17 +128,17 @@ std::optional<EntraError> AssertionJudge::judge_signature(const Jwt& jwt) const 
         const bool meant =
             (!sha256_print.empty() && sha256_print == thumbprint(*certificate, EVP_sha256())) ||
             (!sha1_print.empty() && sha1_print == thumbprint(*certificate, EVP_sha1()));
-        if (!meant) {
+        const Key key(X509_get_pubkey(certificate.get()));
+        const bool fits =
+            key && static_cast<std::size_t>(EVP_PKEY_get_bits(key.get())) >= kShortestKeyBits &&
+            verify_rsa(*key, algorithm, jwt.signed_part, jwt.signature);
+        if (by_thumbprint_ ? !meant : !fits) {
             continue;
         }
         if (X509_cmp_time(X509_get0_notAfter(certificate.get()), nullptr) < 0) {
             return entra_error(700027, "The key was expired");
         }
-        const Key key(X509_get_pubkey(certificate.get()));
-        const bool good =
-            key && static_cast<std::size_t>(EVP_PKEY_get_bits(key.get())) >= kShortestKeyBits &&
-            verify_rsa(*key, algorithm, jwt.signed_part, jwt.signature);
-        return good ? std::nullopt
+        return fits ? std::nullopt
                     : std::optional(entra_error(700027, "The signature is not the key's"));
     }
     return entra_error(700027, "The key was not found");

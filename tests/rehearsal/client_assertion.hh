@@ -21,12 +21,17 @@ namespace postbearer::rehearsal {
 [[nodiscard]] Key public_key_of(const std::string& pem);
 
 /// RFC 7523 section 3 and Entra's rules: what is wrong with this client assertion, or nothing.
-/// `endpoints` are the URLs its audience may name.
+/// `endpoints` are the URLs its audience may name. `by_thumbprint`: the header says which
+/// certificate; else any whose key fits.
 class AssertionJudge {
 public:
     AssertionJudge(LoginState& state, const Client& client, std::vector<std::string> endpoints,
-                   WallTime now)
-        : state_(state), client_(client), endpoints_(std::move(endpoints)), now_(now) {}
+                   WallTime now, bool by_thumbprint = true)
+        : state_(state),
+          client_(client),
+          endpoints_(std::move(endpoints)),
+          now_(now),
+          by_thumbprint_(by_thumbprint) {}
 
     [[nodiscard]] std::optional<EntraError> judge(const std::string& type,
                                                   const std::string& assertion,
@@ -47,6 +52,7 @@ private:
     const Client& client_;
     std::vector<std::string> endpoints_;
     WallTime now_;
+    bool by_thumbprint_;
     std::string kind_;
 };
 

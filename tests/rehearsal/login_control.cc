@@ -3,6 +3,7 @@
 
 #include "authorize_flow.hh"
 #include "device_flow.hh"
+#include "identity_control.hh"
 #include "json.hh"
 
 namespace postbearer::rehearsal {
@@ -59,6 +60,12 @@ std::optional<ControlAnswer> LoginControl::write(const std::string& what, const 
     }
     if (what == "mint_refresh") {
         return mint_refresh(json);
+    }
+    if (what == "imds") {
+        return put_imds(json, service_.identities(), service_.clients());
+    }
+    if (what == "arc") {
+        return put_arc(json, service_.identities(), service_.clients());
     }
     if (what == "google/service_accounts") {
         return put_service_accounts(json);

@@ -42,10 +42,14 @@ Service::Service(std::string base_url, const std::string& directory, SigningKey 
       verifier_(own_),
       graph_(base_url_, directory + "/graph"),
       graph_room_(graph_, verifier_, clients_) {
-    rooms_.push_back(std::make_unique<OidcRoom>(base_url_, clients_, own_, mint_, records_));
+    rooms_.push_back(std::make_unique<OidcRoom>(
+        base_url_,
+        OidcRoom::Parts{clients_, own_, mint_, records_, logins_, login_tokens_, verifier_}));
     rooms_.push_back(std::make_unique<GoogleRoom>(
         base_url_, GoogleRoom::Parts{clients_, own_, mint_, records_, logins_, login_tokens_,
                                      verifier_, google_accounts_}));
+    rooms_.push_back(
+        std::make_unique<ManagedIdentityRoom>(base_url_, identities_, mint_, records_));
     rooms_.push_back(std::make_unique<EntraRoom>(base_url_, clients_, own_, mint_, records_,
                                                  logins_, login_tokens_));
 }

@@ -15,6 +15,7 @@
 #include "jwt.hh"
 #include "login_state.hh"
 #include "login_tokens.hh"
+#include "managed_identity.hh"
 #include "records.hh"
 #include "room.hh"
 #include "token_mint.hh"
@@ -55,6 +56,7 @@ public:
     [[nodiscard]] TokenVerifier& verifier() { return verifier_; }
     [[nodiscard]] GraphState& graph() { return graph_; }
     [[nodiscard]] std::vector<ServiceAccount>& google_accounts() { return google_accounts_; }
+    [[nodiscard]] ManagedIdentities& identities() { return identities_; }
     [[nodiscard]] LoginState& logins() { return logins_; }
 
 private:
@@ -71,6 +73,7 @@ private:
     LoginState logins_;
     LoginTokens login_tokens_;
     std::vector<ServiceAccount> google_accounts_;
+    ManagedIdentities identities_;
     TokenVerifier verifier_;
     GraphState graph_;
     GraphRoom graph_room_;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr const char* kGraph = "https://graph.microsoft.com";
 constexpr const char* kGoogleMail = "https://mail.google.com/";
+constexpr const char* kOffline = "offline_access";
 constexpr std::string_view kDefault = "/.default";
 
 EntraError with_suberror(std::int64_t code, const std::string& subject, const char* suberror) {
@@ -252,6 +253,9 @@ UserGrants::ScopesOrError UserGrants::narrow_entra(const Turn& turn, const UserG
         return with_suberror(65001, turn.client.id, "consent_required");
     }
     scopes.permissions = permissions;
+    // Entra takes it as a wish and never shows it again, in no answer and no token.
+    scopes.identity.erase(std::remove(scopes.identity.begin(), scopes.identity.end(), kOffline),
+                          scopes.identity.end());
     return scopes;
 }
 

@@ -72,6 +72,14 @@ int run_rekey(const Options& options) {
                               static_cast<unsigned long long>(remaining));
             (void)std::fflush(stdout);
         }
+        if (const std::uint64_t unreadable = count_of(*json, "unreadable");
+            remaining == 0 && unreadable > 0) {
+            return fail("rekey",
+                        std::to_string(unreadable) +
+                            " records cannot be opened and are left as they are; the "
+                            "agent's log says why. Keep previous_master_keys until that is "
+                            "settled");
+        }
         if (remaining == 0) {
             if (!options.json) {
                 (void)std::puts(

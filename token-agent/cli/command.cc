@@ -84,6 +84,30 @@ Result<Json::Value> call_admin(const Options& options, std::string_view verb,
     return call(options, framed(verb, arguments.reveal()));
 }
 
+Result<Json::Value> call_all_pages(const Options& options, std::string_view verb,
+                                   Json::Value arguments, const char* rows) {
+    auto whole = call_admin(options, verb, arguments);
+    Json::Value cursor = whole ? (*whole)["next_cursor"] : Json::Value();
+    while (whole && !cursor.isNull() && cursor != arguments["cursor"]) {
+        arguments["cursor"] = cursor;
+        auto page = call_admin(options, verb, arguments);
+        if (!page) {
+            return page;
+        }
+        for (Json::Value& row : (*page)[rows]) {
+            (*whole)[rows].append(std::move(row));
+        }
+        if (page->isMember("store")) {
+            (*whole)["store"] = (*page)["store"];
+        }
+        cursor = (*page)["next_cursor"];
+    }
+    if (whole) {
+        whole->removeMember("next_cursor");
+    }
+    return whole;
+}
+
 Result<Secret> ask(AgentClient& client, const Secret& request, std::chrono::seconds patience) {
     // The client retries until its deadline, as a mail server wants it; the connection that
     // answers the ping is the one that the request takes.

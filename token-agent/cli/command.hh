@@ -38,7 +38,8 @@ struct Options {
     bool accept_user = false;
     std::string passphrase_file;  // export, import
     std::string agent_config;     // import sasl-xoauth2, whose --config is the other program's
-    std::string write_config;     // import sasl-xoauth2; empty: agent.d/sasl-xoauth2.toml
+    std::string peer_config = "/etc/sasl-xoauth2.conf";
+    std::string write_config;             // import sasl-xoauth2; empty: agent.d/sasl-xoauth2.toml
     std::vector<std::string> address_of;  // import sasl-xoauth2: ADDRESS=FILE
     bool force = false;
     std::vector<std::string> arguments;
@@ -51,6 +52,10 @@ struct Options {
 /// The same with an argument document that holds a secret (AdminArguments).
 [[nodiscard]] Result<Json::Value> call_admin(const Options& options, std::string_view verb,
                                              const Secret& arguments);
+
+/// All pages of a verb that answers by pages, as one document; `rows` is the list's name.
+[[nodiscard]] Result<Json::Value> call_all_pages(const Options& options, std::string_view verb,
+                                                 Json::Value arguments, const char* rows);
 
 /// What the agent said to a request: the document, or its refusal as above.
 [[nodiscard]] Result<Json::Value> parse_admin_answer(std::string_view block);

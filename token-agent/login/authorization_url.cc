@@ -17,9 +17,7 @@ void add(std::string& url, std::string_view name, std::string_view value) {
         return;
     }
     WipedBytes pair;
-    pair.push_back(url.find('?') == std::string::npos                ? '?'
-                   : url.back() == '?' || url.back() == '&' ? '&'
-                                                            : '&');
+    pair.push_back(url.find('?') == std::string::npos ? '?' : '&');
     append(pair, name);
     pair.push_back('=');
     append_form_encoded(pair, value);
@@ -54,9 +52,8 @@ bool split(const std::string& uri, Redirect& out) {
     const std::size_t slash = std::min(rest.find('/'), rest.size());
     out.path = slash == rest.size() ? "/" : std::string(rest.substr(slash));
     rest = rest.substr(0, slash);
-    const std::size_t colon = rest.find(':', rest.find(']') == std::string_view::npos
-                                                 ? 0
-                                                 : rest.find(']'));
+    const std::size_t colon =
+        rest.find(':', rest.find(']') == std::string_view::npos ? 0 : rest.find(']'));
     if (colon != std::string_view::npos) {
         out.port = rest.substr(colon + 1);
         const auto number = parse_decimal(out.port);

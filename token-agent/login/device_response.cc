@@ -78,8 +78,9 @@ Result<DeviceGrant> read_device_response(std::string_view body, bool allow_http_
     grant.device_code = Secret(device_code);
     grant.user_code = user_code;
     grant.verification_uri = uri;
-    const std::string_view complete = json->text("verification_uri_complete")
-                                          .value_or(json->text_or_empty("verification_url_complete"));
+    const std::string_view complete =
+        json->text("verification_uri_complete")
+            .value_or(json->text_or_empty("verification_url_complete"));
     if (is_shown_uri(complete, allow_http_loopback)) {
         grant.verification_uri_complete = complete;
     }

@@ -21,8 +21,7 @@ constexpr std::string_view kPersonalAccounts = "9188040d-6c67-4c5b-b112-36a304b6
 /// The claims in the middle of three parts.
 Result<JsonObject> claims_of(std::string_view token) {
     const std::size_t first = token.find('.');
-    const std::size_t second =
-        first == std::string_view::npos ? first : token.find('.', first + 1);
+    const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
     if (token.size() > kMaxIdTokenBytes || second == std::string_view::npos ||
         token.find('.', second + 1) != std::string_view::npos) {
         return failure(Errc::Protocol, "the id_token is no signed JWT");
@@ -66,8 +65,7 @@ bool fits_issuer(const JsonObject& claims, const IdTokenWish& wish) {
     }
     const std::size_t at = wish.issuer.find(kMark);
     if (at == std::string::npos) {
-        return issuer == wish.issuer ||
-               (!wish.other_issuer.empty() && issuer == wish.other_issuer);
+        return issuer == wish.issuer || (!wish.other_issuer.empty() && issuer == wish.other_issuer);
     }
     const std::string tenant_id(claims.text_or_empty("tid"));
     std::string expected = wish.issuer;
@@ -90,8 +88,8 @@ std::vector<std::string> names_in(const JsonObject& claims) {
     std::vector<std::string> names;
     for (const char* claim : {"preferred_username", "upn", "email", "unique_name"}) {
         const std::string_view name = trimmed(claims.text_or_empty(claim));
-        const bool doubtful = std::string_view(claim) == "email" &&
-                              !claims.truth("email_verified").value_or(true);
+        const bool doubtful =
+            std::string_view(claim) == "email" && !claims.truth("email_verified").value_or(true);
         const bool usable = !name.empty() && name.size() <= kMaxNameBytes && is_plain_utf8(name);
         if (usable && !doubtful && std::find(names.begin(), names.end(), name) == names.end()) {
             names.emplace_back(name);
@@ -119,8 +117,7 @@ Result<IdToken> read_id_token(const Secret& token, const IdTokenWish& wish) {
     const std::int64_t now = wish.now.time_since_epoch().count();
     const std::int64_t skew = std::chrono::seconds(kIdTokenSkew).count();
     if (!expires || *expires <= now - skew) {
-        return failure(Errc::Protocol,
-                       "the id_token has expired; look at this host's clock (NTP)");
+        return failure(Errc::Protocol, "the id_token has expired; look at this host's clock (NTP)");
     }
     if (!wish.nonce.empty() && !equal_secrets(claims->text_or_empty("nonce"), wish.nonce)) {
         return failure(Errc::Protocol, "the id_token answers another login (nonce)");

@@ -114,15 +114,15 @@ Result<Parameters> parameters_of(std::string_view text, const std::string& redir
     text = text.substr(0, hash);
     const std::size_t mark = text.find('?');
     if (is_absolute(text) && without_root(text.substr(0, mark)) != without_root(redirect_uri)) {
-        return failure(Errc::Protocol,
-                       "That is not the address the browser was sent back to; it begins with " +
-                           redirect_uri);
+        return failure(
+            Errc::Protocol,
+            "That is not the address the browser was sent back to; it begins with " + redirect_uri);
     }
     const bool bare = mark == std::string_view::npos;
-    const std::string_view query =
-        !bare                                            ? text.substr(mark + 1)
-        : text.empty() || text.front() == '/' || is_absolute(text) ? std::string_view()
-                                                                   : text;
+    const std::string_view query = !bare ? text.substr(mark + 1)
+                                   : text.empty() || text.front() == '/' || is_absolute(text)
+                                       ? std::string_view()
+                                       : text;
     auto found = read_parameters(query);
     if (found && !found->code && !found->error && !fragment.empty()) {
         return read_parameters(fragment);
