@@ -165,7 +165,7 @@ private:
         } else {
             rig_.agent().settings().environment.clear();
         }
-        return rig_.agent().launch_and_listen();
+        return rig_.serves();
     }
 
     [[nodiscard]] bool was_killed() {

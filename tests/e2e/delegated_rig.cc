@@ -81,6 +81,12 @@ DelegatedRig::DelegatedRig(DelegatedSettings settings)
                                      agent_settings(directory_.path(), rehearsal_, settings_));
 }
 
+// Its sockets take connections before it has opened its store.
+bool DelegatedRig::serves() const {
+    return agent_->launch_and_listen() &&
+           ask_once(agent_->socket(), "request=ping\n\n", kPatience).starts_with("status=ok");
+}
+
 std::string DelegatedRig::mint(const std::string& user) const {
     return rehearsal_.mint_refresh(kDesktopClient, user, kAllScopes);
 }

@@ -49,6 +49,9 @@ public:
     [[nodiscard]] Rehearsal& rehearsal() noexcept { return rehearsal_; }
     [[nodiscard]] Agent& agent() noexcept { return *agent_; }
 
+    /// Starts it; whether it came to serve before it ended.
+    [[nodiscard]] bool serves() const;
+
     /// A refresh token of a login that never was.
     [[nodiscard]] std::string mint(const std::string& user) const;
     /// mint(), and the agent is told. What it answered.
