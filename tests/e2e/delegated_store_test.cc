@@ -358,9 +358,11 @@ BOOST_AUTO_TEST_CASE(lost_key) {
 
 BOOST_AUTO_TEST_CASE(clock_an_hour_ahead) {
     DelegatedRig rig;
-    rig.agent().settings().environment = {{"LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1"},
-                                          {"FAKETIME", "+3600"},
-                                          {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}};
+    rig.agent().settings().environment = {
+        {"LD_PRELOAD",
+         Programs::plain_timers().string() + " /usr/$LIB/faketime/libfaketimeMT.so.1"},
+        {"FAKETIME", "+3600"},
+        {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}};
     rig.agent().start();
     (void)rig.log_in(kAlice);
     AttributeMap token = rig.good_token(kAlice);
