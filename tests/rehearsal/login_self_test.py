@@ -197,6 +197,9 @@ class Codes(LoginBase):
         self.authorize(redirect_uri="https://a.test:8443/x")
         self.authorize(400, redirect_uri="http://localhost:9/cb")
         self.authorize(400, redirect_uri="https://a.test/x")
+        self.put(redirect_uris=["https://a.test/x"])
+        self.authorize(redirect_uri="https://a.test/x")
+        self.authorize(400, redirect_uri="https://a.test:8443/x")
         self.assertIn("AADSTS700016", self.authorize(400, client_id="nobody"))
         self.assertIn("AADSTS90002", self.authorize(400, path="/no.test/oauth2/v2.0/authorize"))
 
