@@ -429,6 +429,12 @@ void TokenKeeper::note_failure(Entry& entry, FetchFailure failure) {
     entry.renew_at = now + plan.background;
 
     const bool transient = failure.answer.failure_class == FailureClass::Transient;
+    if (failure.answer.code == FailureCode::NotLoggedIn && failure.http_status == 0) {
+        // Nothing was tried. Whoever asked is told, and the log of refusals has its own limits; any
+        // name of a domain may be asked for.
+        entry.last_failure = std::move(failure);
+        return;
+    }
     LogLine line(transient && !expired ? LogLevel::Warning : LogLevel::Error,
                  "token_refresh_failed");
     line.add_if("account", entry.owner.account);
