@@ -324,4 +324,22 @@ FetchFailure not_sent(FailureCode code, std::string_view why, const AnswerContex
     return failure;
 }
 
+bool client_was_refused(const FetchFailure& failure) {
+    const FailureCode code = failure.answer.code;
+    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
+        return true;
+    }
+    const long status = failure.http_status;
+    if (status >= 500 || status == 408 || status == 429) {
+        return false;
+    }
+    constexpr std::string_view kMark = "AADSTS";
+    const std::string_view text = failure.answer.hint;
+    const auto number = text.substr(0, kMark.size()) == kMark
+                            ? parse_decimal(text.substr(kMark.size()))
+                            : std::nullopt;
+    const auto hint = number ? find_hint(*number) : std::nullopt;
+    return hint && hint->code == FailureCode::InvalidClient;
+}
+
 }  // namespace postbearer::agent
