@@ -252,7 +252,9 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
         sentence.fix = context.unauthorized_advice;
     }
     if (number && is_about_federation(*number) && !context.presented.empty()) {
-        sentence.fix += ". Presented: " + context.presented;
+        sentence.fix =
+            "Make the app's federated credential match (case matters): " + context.presented +
+            ", or wait 5 minutes";
     }
     if (number) {
         failure.answer.hint = "AADSTS" + std::to_string(*number);
