@@ -581,8 +581,7 @@ void TokenKeeper::adopt(Entry& entry, const ProviderConfig& old, std::uint32_t p
     entry.attempt_after = services_.clock.boot();
     // What is under way with credentials that were replaced would only fail again.
     const bool asked_in_vain =
-        entry.in_flight &&
-        !same_credentials(old.credentials, config_->providers[provider].credentials);
+        entry.in_flight && !same_credentials(old, config_->providers[provider]);
     if (asked_in_vain) {
         entry.generation = next_id_++;
         entry.in_flight = false;
