@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base64.hh"
+#include "token-agent/credentials/client_assertion.hh"
 
 namespace postbearer::agent {
 
@@ -28,17 +29,23 @@ std::string random_guid() {
     return text;
 }
 
-void authenticate_client(const ProviderConfig& provider, FormBody& form, http::Request& request) {
-    const std::string_view secret =
-        provider.client_secret == nullptr ? std::string_view() : provider.client_secret->reveal();
-    if (secret.empty() || provider.client_auth == ClientAuth::Post) {
-        form.add("client_id", provider.client_id).add_if("client_secret", secret);
+void authenticate_client(const ProviderConfig& provider, const ClientProof* proof, FormBody& form,
+                         http::Request& request) {
+    const std::string_view text = proof == nullptr ? std::string_view() : proof->text.reveal();
+    if (!text.empty() && proof->assertion) {
+        form.add("client_id", provider.client_id)
+            .add("client_assertion_type", kAssertionType)
+            .add("client_assertion", text);
+        return;
+    }
+    if (text.empty() || provider.client_auth == ClientAuth::Post) {
+        form.add("client_id", provider.client_id).add_if("client_secret", text);
         return;
     }
     WipedBytes pair;
     append_form_encoded(pair, provider.client_id);
     pair.push_back(':');
-    append_form_encoded(pair, secret);
+    append_form_encoded(pair, text);
     WipedBytes value;
     append(value, "Basic ");
     append(value, view(base64_encode(view(pair))));

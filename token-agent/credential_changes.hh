@@ -2,15 +2,20 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/clock.hh"
-#include "common/secret.hh"
 #include "token-agent/config.hh"
 
 namespace postbearer::agent {
+
+/// Whether the provider could tell the lists apart: dates and the like do not matter.
+[[nodiscard]] bool same_credentials(const std::vector<ClientCredential>& a,
+                                    const std::vector<ClientCredential>& b);
+/// The service account included.
+[[nodiscard]] bool same_credentials(const ProviderConfig& a, const ProviderConfig& b);
 
 /// Notices that a provider's credentials changed while we run. New secrets and consents take
 /// minutes to reach all of Microsoft's servers, so an error right after a change proves nothing.
@@ -25,7 +30,7 @@ public:
 private:
     struct Seen {
         std::string identity;
-        std::shared_ptr<const Secret> secret;
+        std::vector<ClientCredential> credentials;
         std::optional<BootTime> changed;
     };
     std::map<std::string, Seen> seen_;  // by provider name

@@ -14,10 +14,14 @@
 
 #include "common/clock.hh"
 #include "common/http/http_client.hh"
+#include "common/log.hh"
 #include "common/scheduler.hh"
 #include "token-agent/config.hh"
 #include "token-agent/credential_changes.hh"
+#include "token-agent/credential_memory.hh"
 #include "token-agent/discovery.hh"
+#include "token-agent/grants/managed_identity.hh"
+#include "token-agent/token_response.hh"
 #include "token-agent/token_source.hh"
 
 namespace postbearer::agent {
@@ -32,13 +36,11 @@ struct ExchangeRequest {
     std::string scope;  // empty: left out
     /// Send client_id alone, even if credentials are configured (a login made without them).
     bool public_client = false;
+    std::string endpoint;             // in place of the provider's; empty: that one
+    std::string unauthorized_advice;  // what cures unauthorized_client, a sentence; may be empty
 };
 
-struct ExchangeAnswer {
-    FetchedToken token;
-    std::optional<Secret> refresh_token;
-    std::optional<Secret> id_token;
-    std::string scope;  // as granted; empty: not said
+struct ExchangeAnswer : TokenAnswer {
     /// The server wanted no client authentication although some is configured (AADSTS700025), and
     /// got none: later requests of this login must do the same.
     bool public_client = false;
@@ -49,7 +51,9 @@ struct ExchangeAnswer {
 /// `FetchFailure` carries `error`/`suberror`, so that a device poll can tell pending from refused.
 using ExchangeResult = tl::expected<ExchangeAnswer, FetchFailure>;
 
-/// Calls `done` exactly once, later, on the loop's thread. Must not outlive what it is given.
+/// Calls `done` exactly once, later, on the loop's thread. Must not outlive what it is given; it
+/// may be destroyed with requests in flight, whose completions still run as long as the HTTP client
+/// lives.
 class TokenExchange {
 public:
     struct Services {
@@ -57,6 +61,8 @@ public:
         Discovery& discovery;
         const Clock& clock;
         Scheduler& scheduler;
+        Log* log = nullptr;  // hears of credentials that were passed over; null: nobody does
+        IdentityHost identity{};
     };
     using Done = std::function<void(ExchangeResult)>;
 
@@ -70,8 +76,11 @@ public:
     void send(ExchangeRequest request, Done done);
 
 private:
+    class Attempt;
+
     Services services_;
     CredentialChanges changes_;
+    std::shared_ptr<CredentialMemory> memory_;  // the requests in flight have it too
 };
 
 }  // namespace postbearer::agent

@@ -50,6 +50,23 @@ std::string build(const Sentence& sentence, const FetchFailure& failure,
     return printable(text, protocol::kMaxSentenceBytes);
 }
 
+/// Which credential it was matters where it was the client that was refused.
+std::string naming_credential(std::string_view what, FailureCode code,
+                              const AnswerContext& context) {
+    const bool about_client =
+        code == FailureCode::InvalidClient || code == FailureCode::CertExpired;
+    if (!about_client || context.credential.empty()) {
+        return std::string(what);
+    }
+    return printable(context.credential, kMaxQuoteBytes) + ": " + std::string(what);
+}
+
+/// The provider compares issuer, subject and audience of a federated token with its own.
+bool is_about_federation(std::uint64_t aadsts) {
+    constexpr std::uint64_t kNumbers[] = {70021, 700211, 700212, 700213, 7002138};
+    return std::find(std::begin(kNumbers), std::end(kNumbers), aadsts) != std::end(kNumbers);
+}
+
 FetchFailure base_failure(const http::Response& response, const AnswerContext& context) {
     FetchFailure failure;
     failure.http_status = response.status;
@@ -221,11 +238,23 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
     failure.answer.failure_class = verdict.failure_class;
     failure.answer.code = verdict.code;
     set_retry(failure, response, hint);
-    sentence.what = verdict.means;
+    const bool by_hint = hint && !passing(response.status);
+    sentence.what = naming_credential(verdict.means, by_hint ? hint->code : verdict.code, context);
     sentence.fix = verdict.fix;
     sentence.evidence = "HTTP " + std::to_string(response.status);
     if (!failure.error.empty()) {
         sentence.evidence += " " + failure.error;
+    }
+    if (!hint && verdict.code == FailureCode::InvalidClient && !context.credential.empty()) {
+        sentence.fix = "Check client_id and this credential at the provider, then reload";
+    }
+    if (failure.error == "unauthorized_client" && !context.unauthorized_advice.empty()) {
+        sentence.fix = context.unauthorized_advice;
+    }
+    if (number && is_about_federation(*number) && !context.presented.empty()) {
+        sentence.fix =
+            "Make the app's federated credential match (case matters): " + context.presented +
+            ", or wait 5 minutes";
     }
     if (number) {
         failure.answer.hint = "AADSTS" + std::to_string(*number);
@@ -292,9 +321,27 @@ FetchFailure not_sent(FailureCode code, std::string_view why, const AnswerContex
     failure.answer.failure_class = FailureClass::NeedsAdmin;
     failure.answer.code = code;
     Sentence sentence;
-    sentence.what = why;
+    sentence.what = naming_credential(why, code, context);
     failure.answer.message = build(sentence, failure, context);
     return failure;
+}
+
+bool client_was_refused(const FetchFailure& failure) {
+    const FailureCode code = failure.answer.code;
+    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
+        return true;
+    }
+    const long status = failure.http_status;
+    if (status >= 500 || status == 408 || status == 429) {
+        return false;
+    }
+    constexpr std::string_view kMark = "AADSTS";
+    const std::string_view text = failure.answer.hint;
+    const auto number = text.substr(0, kMark.size()) == kMark
+                            ? parse_decimal(text.substr(kMark.size()))
+                            : std::nullopt;
+    const auto hint = number ? find_hint(*number) : std::nullopt;
+    return hint && hint->code == FailureCode::InvalidClient;
 }
 
 }  // namespace postbearer::agent

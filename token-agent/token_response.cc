@@ -43,7 +43,29 @@ std::optional<seconds> refresh_of(const JsonObject& json, seconds lifetime) {
     return seconds(*count);
 }
 
+/// What may come beside the access token; none of it can spoil that one.
+void read_companions(const JsonObject& json, TokenAnswer& answer) {
+    if (json.has("refresh_token")) {
+        const std::string_view refresh = json.text_or_empty("refresh_token");
+        if (is_refresh_token(refresh)) {
+            answer.refresh_token = Secret(refresh);
+        } else {
+            answer.refresh_token_lost = true;
+        }
+    }
+    const std::string_view id_token = json.text_or_empty("id_token");
+    if (is_bearer_token(id_token)) {  // a JWT is made of the same characters
+        answer.id_token = Secret(id_token);
+    }
+    answer.scope = printable(json.text_or_empty("scope"), kMaxScopeBytes);
+}
+
 }  // namespace
+
+bool is_refresh_token(std::string_view text) noexcept {
+    return !text.empty() && text.size() <= kMaxRefreshTokenBytes &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
 
 bool is_bearer_token(std::string_view text) noexcept {
     if (text.size() > kMaxTokenBytes) {
@@ -55,7 +77,8 @@ bool is_bearer_token(std::string_view text) noexcept {
            text.find_first_not_of('=', body.size()) == std::string_view::npos;
 }
 
-FetchResult read_token_response(const http::Response& response, const AnswerContext& context) {
+TokenAnswerResult read_token_response(const http::Response& response,
+                                      const AnswerContext& context) {
     const auto bad = [&](std::string_view why, FailureClass failure_class) {
         return tl::unexpected(unusable(response, why, failure_class, context));
     };
@@ -80,11 +103,12 @@ FetchResult read_token_response(const http::Response& response, const AnswerCont
     if (!lifetime) {
         return bad("expires_in is no positive number", FailureClass::Transient);
     }
-    FetchedToken fetched;
-    fetched.access_token = Secret(token);
-    fetched.expires_in = *lifetime;
-    fetched.refresh_in = refresh_of(*json, *lifetime);
-    return fetched;
+    TokenAnswer answer;
+    answer.token.access_token = Secret(token);
+    answer.token.expires_in = *lifetime;
+    answer.token.refresh_in = refresh_of(*json, *lifetime);
+    read_companions(*json, answer);
+    return answer;
 }
 
 }  // namespace postbearer::agent

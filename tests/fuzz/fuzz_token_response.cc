@@ -25,11 +25,16 @@ void require(bool condition) {
     }
 }
 
-void check(const FetchResult& result) {
+void check(const TokenAnswerResult& result) {
     if (result) {
-        require(is_bearer_token(result->access_token.reveal()));
-        require(result->expires_in.count() > 0 && result->expires_in <= kMaxLifetime);
-        require(!result->refresh_in || *result->refresh_in < result->expires_in);
+        const FetchedToken& token = result->token;
+        require(is_bearer_token(token.access_token.reveal()));
+        require(token.expires_in.count() > 0 && token.expires_in <= kMaxLifetime);
+        require(!token.refresh_in || *token.refresh_in < token.expires_in);
+        require(!result->refresh_token || is_refresh_token(result->refresh_token->reveal()));
+        require(!result->refresh_token || !result->refresh_token_lost);
+        require(!result->id_token || is_bearer_token(result->id_token->reveal()));
+        require(result->scope.size() <= kMaxScopeBytes && is_plain_utf8(result->scope));
         return;
     }
     const FetchFailure& failure = result.error();

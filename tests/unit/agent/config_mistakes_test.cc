@@ -56,11 +56,22 @@ constexpr Mistake kAdded[] = {
      "found \"5\""},
     {"no connection", "[agent]\nmax_connections_per_uid = 0",
      "agent.toml:15:27: max_connections_per_uid: expected 1 to 65536, found 0"},
-    {"store of another kind", "[agent]\nstore = \"postgresql://db\"",
+    {"store of another kind", "[agent]\nstore = \"postgresql://db\"\nmaster_key = \"file:/key\"",
      "agent.toml:15:9: store: expected \"sqlite:\" and an absolute path"},
     {"master key in the file", "[agent]\nmaster_key = \"sentinel-secret\"",
      "agent.toml:15:14: master_key: a secret written in the file itself is refused: put it into a "
      "file and write master_key = \"file:/etc/postbearer/...\""},
+    {"store without a key", "[agent]\nstore = \"sqlite:/x/tokens.db\"",
+     "agent.toml:15:9: store: needs master_key, 32 random bytes that seal it, such as master_key = "
+     "\"file:/etc/postbearer/master-key\""},
+    {"old keys without a new one", "[agent]\nprevious_master_keys = [\"file:/old\"]",
+     "agent.toml:15:24: previous_master_keys: needs master_key, the new one"},
+    {"logins without a key",
+     "[[account]]\nmatch = \"a@b.example\"\nprovider = \"contoso\"\ngrant = \"delegated\"",
+     "agent.toml:17:9: grant: \"delegated\" needs [agent] master_key, 32 random bytes that seal "
+     "the "
+     "refresh tokens; make it with: (umask 077; head -c 32 /dev/urandom "
+     ">/etc/postbearer/master-key), and set master_key = \"file:/etc/postbearer/master-key\""},
     {"proxy with password", "[agent]\nhttp_proxy = \"http://u:sentinel-secret@proxy:3128\"",
      "agent.toml:15:14: http_proxy: a proxy with user and password is not supported by this "
      "version"},
@@ -193,10 +204,6 @@ constexpr Mistake kAdded[] = {
      "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\nscopes.smpt = "
      "[\"a\"]",
      "agent.toml:18:8: unknown key 'smpt' in scopes of [provider.b]; did you mean 'smtp'?"},
-    {"certificate",
-     "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\ncertificate = "
-     "\"/c\"",
-     "agent.toml:18:15: certificate is not supported by this version"},
     {"date in quotes",
      "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\nclient_secret = "
      "\"env:S\"\nsecret_expires = \"2027-05-01\"",
@@ -207,8 +214,8 @@ constexpr Mistake kAdded[] = {
      "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\n[[account]]\nmatch "
      "= "
      "\"*\"\nprovider = \"b\"\ngrant = \"client_credentials\"",
-     "agent.toml:14:1: [provider.b] needs client_secret for grant \"client_credentials\" at "
-     "agent.toml:21:9"},
+     "agent.toml:14:1: [provider.b] needs client_secret, certificate, federated_token_file or "
+     "managed_identity for grant \"client_credentials\" at agent.toml:21:9"},
     {"app-only without a tenant of its own",
      "[provider.b]\ntype = \"microsoft\"\ntenant = \"common\"\nclient_id = \"x\"\nclient_secret = "
      "\"env:S\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = \"client_credentials\"",
@@ -219,6 +226,42 @@ constexpr Mistake kAdded[] = {
      "[provider.b]\ntype = \"google\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = "
      "\"client_credentials\"",
      "agent.toml:19:9: grant: google gives no app-only tokens for mail; use \"service_account\""},
+    {"service account without its key",
+     "[provider.b]\ntype = \"google\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = "
+     "\"service_account\"",
+     "agent.toml:14:1: [provider.b] needs service_account_key for grant \"service_account\" at "
+     "agent.toml:19:9"},
+    {"service account of another provider",
+     "[[account]]\nmatch = \"*\"\nprovider = \"contoso\"\ngrant = \"service_account\"",
+     "agent.toml:17:9: grant: \"service_account\" belongs to google; use \"client_credentials\""},
+    {"login at google without an app",
+     "[provider.b]\ntype = \"google\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = "
+     "\"delegated\"",
+     "agent.toml:14:1: [provider.b] needs client_id for grant \"delegated\" at agent.toml:19:9"},
+    {"redirect to another host",
+     "[provider.b]\ntype = \"google\"\nredirect_uri = \"http://mail.example/cb\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"redirect by https", "[provider.b]\ntype = \"google\"\nredirect_uri = \"https://localhost/\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"redirect to another name of this host",
+     "[provider.b]\ntype = \"google\"\nredirect_uri = \"http://[::1]/\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"redirect that is none",
+     "[provider.b]\ntype = \"google\"\nredirect_uri = \"urn:ietf:wg:oauth:2.0:oob\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"http endpoint for logins",
+     "[provider.b]\ntype = \"google\"\ndevice_authorization_endpoint = \"http://x.example/t\"",
+     "agent.toml:16:33: device_authorization_endpoint: must be https: a secret would go over the "
+     "wire "
+     "in clear"},
 };
 BOOST_DATA_TEST_CASE(mistake_is_named_with_its_place, boost::unit_test::data::make(kAdded), row) {
     const Lines expected = row.error == nullptr ? Lines() : Lines{row.error};

@@ -209,10 +209,10 @@ BOOST_AUTO_TEST_SUITE(token_response_test)
 BOOST_DATA_TEST_CASE(a_token_is_read, boost::unit_test::data::make(kGood), row) {
     const auto result = read_token_response(json_response(200, row.body), context());
     BOOST_REQUIRE(result.has_value());
-    BOOST_TEST(result->access_token.reveal() == "a.b-c_d");
-    BOOST_TEST(result->token_type == "Bearer");
-    BOOST_TEST((result->expires_in == row.expires_in));
-    BOOST_TEST((result->refresh_in == row.refresh_in));
+    BOOST_TEST(result->token.access_token.reveal() == "a.b-c_d");
+    BOOST_TEST(result->token.token_type == "Bearer");
+    BOOST_TEST((result->token.expires_in == row.expires_in));
+    BOOST_TEST((result->token.refresh_in == row.refresh_in));
 }
 
 BOOST_DATA_TEST_CASE(an_unusable_answer, boost::unit_test::data::make(kBad), row) {
@@ -266,7 +266,7 @@ BOOST_AUTO_TEST_CASE(a_token_may_be_long_but_not_too_long) {
         return read_token_response(json_response(200, R"({"access_token":")" + token + "\"}"),
                                    context());
     };
-    BOOST_TEST(answer(longest)->access_token.size() == kMaxTokenBytes);
+    BOOST_TEST(answer(longest)->token.access_token.size() == kMaxTokenBytes);
     BOOST_TEST(!answer(longest + "x").has_value());
 }
 
@@ -413,6 +413,63 @@ BOOST_DATA_TEST_CASE(no_answer, boost::unit_test::data::make(kTransport), row) {
     BOOST_TEST((failure.answer.code == row.code));
     BOOST_TEST(failure.answer.message.find("login.example: it failed") != std::string::npos);
     check_shape(failure);
+}
+
+struct CompanionRow {
+    const char* name;
+    std::string members;
+    const char* refresh;  // null: none
+    bool lost;
+};
+std::ostream& operator<<(std::ostream& out, const CompanionRow& row) { return out << row.name; }
+const CompanionRow kCompanions[] = {
+    {"none", "", nullptr, false},
+    {"null", R"(,"refresh_token":null)", nullptr, false},
+    {"as Entra sends them", R"(,"refresh_token":"0.AX-_~/+=")", "0.AX-_~/+=", false},
+    {"a blank is allowed by RFC 6749", R"(,"refresh_token":"a b")", "a b", false},
+    {"the longest", R"(,"refresh_token":")" + std::string(kMaxRefreshTokenBytes, 'x') + '"',
+     nullptr,  // compared by size below
+     false},
+    {"empty", R"(,"refresh_token":"")", nullptr, true},
+    {"no string", R"(,"refresh_token":4711)", nullptr, true},
+    {"a control character", R"(,"refresh_token":"a\nb")", nullptr, true},
+    {"beyond ASCII", R"(,"refresh_token":"\u00e4")", nullptr, true},
+    {"too long", R"(,"refresh_token":")" + std::string(kMaxRefreshTokenBytes + 1, 'x') + '"',
+     nullptr, true},
+};
+BOOST_DATA_TEST_CASE(a_bad_refresh_token_costs_no_access_token,
+                     boost::unit_test::data::make(kCompanions), row) {
+    const auto result = read_token_response(
+        json_response(200, R"({"access_token":"a.b","expires_in":"60")" + row.members + "}"),
+        context(Grant::Delegated));
+    BOOST_REQUIRE(result.has_value());
+    BOOST_TEST(result->token.access_token.reveal() == "a.b");
+    BOOST_TEST(result->refresh_token_lost == row.lost);
+    if (row.refresh != nullptr) {
+        BOOST_REQUIRE(result->refresh_token.has_value());
+        BOOST_TEST(result->refresh_token->reveal() == row.refresh);
+    } else if (row.name == std::string("the longest")) {
+        BOOST_REQUIRE(result->refresh_token.has_value());
+        BOOST_TEST(result->refresh_token->size() == kMaxRefreshTokenBytes);
+    } else {
+        BOOST_TEST(!result->refresh_token.has_value());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(id_token_and_scope_come_along) {
+    auto result = read_token_response(
+        json_response(200, R"({"access_token":"a","id_token":"h.p.s","scope":"x y"})"),
+        context(Grant::Delegated));
+    BOOST_REQUIRE(result.has_value());
+    BOOST_REQUIRE(result->id_token.has_value());
+    BOOST_TEST(result->id_token->reveal() == "h.p.s");
+    BOOST_TEST(result->scope == "x y");
+    result = read_token_response(
+        json_response(200, R"({"access_token":"a","id_token":"h p","scope":["x"]})"),
+        context(Grant::Delegated));
+    BOOST_REQUIRE(result.has_value());
+    BOOST_TEST(!result->id_token.has_value());
+    BOOST_TEST(result->scope.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
