@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base64.hh"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace postbearer {
@@ -47,6 +48,16 @@ WipedBytes base64_encode(std::string_view bytes) {
         }
         bytes.remove_prefix(taken);
     }
+    return out;
+}
+
+WipedBytes base64url_encode(std::string_view bytes) {
+    WipedBytes out = base64_encode(bytes);
+    while (!out.empty() && out.back() == '=') {
+        out.pop_back();
+    }
+    std::replace(out.begin(), out.end(), '+', '-');
+    std::replace(out.begin(), out.end(), '/', '_');
     return out;
 }
 

@@ -128,38 +128,36 @@ void check_app_only(const ProviderConfig& provider, const ProviderNotes& notes, 
                                    loading.problems.describe(use) +
                                    ") there with AADSTS9001023: put in the tenant's id or domain");
     }
-    if (!provider.client_secret && notes.sound_secret) {
-        loading.problems.error(notes.at, name +
-                                             " needs client_secret for grant "
-                                             "\"client_credentials\" at " +
-                                             loading.problems.describe(use));
+    if (provider.credentials.empty() && notes.sound_credentials) {
+        loading.problems.error(notes.at,
+                               name +
+                                   " needs client_secret, certificate, federated_token_file or "
+                                   "managed_identity for grant \"client_credentials\" at " +
+                                   loading.problems.describe(use));
     }
 }
 
-void warn_later_grants(Loading& loading) {
-    for (const auto& [word, grant] : kGrants) {
-        if (grant == Grant::ClientCredentials) {
-            continue;
-        }
-        const auto index = static_cast<std::size_t>(grant);
-        std::size_t uses = 0;
-        Position first;
-        for (const ProviderNotes& notes : loading.provider_notes) {
-            const Position at = notes.first_use[index];
-            const bool earlier =
-                uses == 0 || std::pair(at.file, at.line) < std::pair(first.file, first.line);
-            if (notes.uses[index] > 0 && earlier) {
-                first = at;
-            }
-            uses += notes.uses[index];
-        }
-        if (uses > 0) {
-            loading.problems.warn(
-                first, "grant: \"" + std::string(word) + "\", " + std::to_string(uses) +
-                           (uses == 1 ? " account" : " accounts") +
-                           ": this version hands out app-only tokens only; until then requests "
-                           "for it are answered needs_user");
-        }
+/// What the other grants need of their provider.
+void check_other_grants(const ProviderConfig& provider, const ProviderNotes& notes,
+                        Loading& loading) {
+    const std::string name = "[provider." + provider.name + "]";
+    const auto delegated = static_cast<std::size_t>(Grant::Delegated);
+    if (notes.uses[delegated] > 0 && provider.client_id.empty() && !notes.has_client_id) {
+        loading.problems.error(notes.at, name + " needs client_id for grant \"delegated\" at " +
+                                             loading.problems.describe(notes.first_use[delegated]));
+    }
+    const auto service = static_cast<std::size_t>(Grant::ServiceAccount);
+    if (notes.uses[service] == 0) {
+        return;
+    }
+    const Position use = notes.first_use[service];
+    if (provider.type != ProviderType::Google) {
+        loading.problems.error(
+            use, "grant: \"service_account\" belongs to google; use \"client_credentials\"");
+    } else if (provider.service_account == nullptr && notes.sound_credentials) {
+        loading.problems.error(
+            notes.at, name + " needs service_account_key for grant \"service_account\" at " +
+                          loading.problems.describe(use));
     }
 }
 
@@ -176,7 +174,7 @@ void read_account(const Table& table, Loading& loading) {
     const auto grant = grant_value ? read_grant(*grant_value) : std::nullopt;
     if (const auto login = table.find("login")) {
         rule.login = line_value(*login).value_or("");
-        if (grant && *grant != Grant::Delegated) {
+        if (grant && *grant == Grant::ClientCredentials) {
             login->warn("has no effect, it belongs to grant = \"delegated\"");
         }
     }
@@ -205,13 +203,16 @@ void read_account(const Table& table, Loading& loading) {
 
 void check_accounts(Loading& loading) {
     check_duplicates(loading);
-    warn_later_grants(loading);
     constexpr auto kAppOnly = static_cast<std::size_t>(Grant::ClientCredentials);
     for (std::size_t i = 0; i < loading.out.providers.size(); ++i) {
         const ProviderNotes& notes = loading.provider_notes[i];
-        if (notes.sound_type && notes.uses[kAppOnly] > 0) {
+        if (!notes.sound_type) {
+            continue;
+        }
+        if (notes.uses[kAppOnly] > 0) {
             check_app_only(loading.out.providers[i], notes, loading);
         }
+        check_other_grants(loading.out.providers[i], notes, loading);
     }
     if (loading.complete && loading.out.accounts.empty()) {
         loading.problems.warn({}, "no [[account]]: every request is answered unknown_account");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base64.hh"
+#include "token-agent/credentials/client_assertion.hh"
 
 namespace postbearer::agent {
 
@@ -28,39 +29,23 @@ std::string random_guid() {
     return text;
 }
 
-std::vector<ClientCredential> credentials_of(const ProviderConfig& provider) {
-    std::vector<ClientCredential> credentials = provider.credentials;
-    if (provider.client_secret != nullptr && !provider.client_secret->empty()) {
-        ClientCredential first;
-        first.secret = provider.client_secret;
-        first.secret_expires = provider.secret_expires;
-        credentials.insert(credentials.begin(), std::move(first));
+void authenticate_client(const ProviderConfig& provider, const ClientProof* proof, FormBody& form,
+                         http::Request& request) {
+    const std::string_view text = proof == nullptr ? std::string_view() : proof->text.reveal();
+    if (!text.empty() && proof->assertion) {
+        form.add("client_id", provider.client_id)
+            .add("client_assertion_type", kAssertionType)
+            .add("client_assertion", text);
+        return;
     }
-    return credentials;
-}
-
-std::string name_of_credential(const std::vector<ClientCredential>& credentials,
-                               std::size_t index) {
-    if (credentials.size() < 2) {
-        return {};
-    }
-    return "client_secret " + std::to_string(index + 1) + " of " +
-           std::to_string(credentials.size());
-}
-
-void authenticate_client(const ProviderConfig& provider, const ClientCredential* credential,
-                         FormBody& form, http::Request& request) {
-    const std::string_view secret = credential == nullptr || credential->secret == nullptr
-                                        ? std::string_view()
-                                        : credential->secret->reveal();
-    if (secret.empty() || provider.client_auth == ClientAuth::Post) {
-        form.add("client_id", provider.client_id).add_if("client_secret", secret);
+    if (text.empty() || provider.client_auth == ClientAuth::Post) {
+        form.add("client_id", provider.client_id).add_if("client_secret", text);
         return;
     }
     WipedBytes pair;
     append_form_encoded(pair, provider.client_id);
     pair.push_back(':');
-    append_form_encoded(pair, secret);
+    append_form_encoded(pair, text);
     WipedBytes value;
     append(value, "Basic ");
     append(value, view(base64_encode(view(pair))));

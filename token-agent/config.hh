@@ -58,8 +58,6 @@ struct ProviderConfig {
     Cloud cloud = Cloud::Global;
     std::string tenant;
     std::string client_id;
-    std::shared_ptr<const Secret> client_secret;  // null: a public client
-    std::optional<std::chrono::sys_days> secret_expires;
     std::vector<ClientCredential> credentials;  // tried in order; empty: a public client
     ClientAuth client_auth = ClientAuth::Post;
     std::shared_ptr<const ServiceAccount> service_account;  // google

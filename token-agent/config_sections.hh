@@ -25,7 +25,8 @@ struct ProviderNotes {
     config::Position at;      // of its header
     config::Position tenant;  // line 0: not given
     bool sound_type = false;  // `type` was understood, so that rules about it can be checked
-    bool sound_secret = true;
+    bool sound_credentials = true;
+    bool has_client_id = false;  // good or bad
     /// Where each Grant is first used, and how often.
     std::array<config::Position, 3> first_use{};
     std::array<std::size_t, 3> uses{};
@@ -47,6 +48,15 @@ struct Loading {
 void read_agent(const std::optional<config::Table>& table, Loading& loading);
 /// One [provider.NAME].
 void read_provider(const config::Value& entry, config::Position key, Loading& loading);
+/// The credentials of one provider, in the order they are to be tried.
+[[nodiscard]] std::vector<ClientCredential> read_credentials(const config::Table& table,
+                                                             const ProviderConfig& provider,
+                                                             ProviderNotes& notes,
+                                                             const Loading& loading);
+/// Null with a problem recorded if it cannot be had.
+[[nodiscard]] std::shared_ptr<const ServiceAccount> read_service_account(const config::Value& value,
+                                                                         ProviderType type,
+                                                                         const Loading& loading);
 /// One [[account]]; all providers have been read.
 void read_account(const config::Table& table, Loading& loading);
 /// One [[access]].

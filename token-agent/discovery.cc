@@ -117,6 +117,10 @@ Result<ServerMetadata> read_metadata(std::string_view document, const std::strin
     }
     metadata.sends_issuer =
         json->truth("authorization_response_iss_parameter_supported").value_or(false);
+    for (const std::string_view algorithm :
+         json->texts("token_endpoint_auth_signing_alg_values_supported")) {
+        metadata.token_auth_algorithms.push_back(printable(algorithm, 64));
+    }
     return metadata;
 }
 

@@ -23,6 +23,7 @@ struct ServerMetadata {
     std::vector<std::string> token_auth_methods;
     std::vector<std::string> scopes;
     bool sends_issuer = false;  // RFC 9207: `iss` stands in every authorization response
+    std::vector<std::string> token_auth_algorithms;  // for assertions; empty: not said
 };
 
 /// Reads a metadata document (OpenID Connect Discovery 1.0, RFC 8414). `issuer` in it must equal

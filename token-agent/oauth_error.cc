@@ -78,6 +78,11 @@ std::optional<Verdict> verdict_on(std::string_view error, std::string_view suber
         verdict.fix = "Check which client the grant was given to, and the tenant's app protection";
     } else if (grant != Grant::Delegated && error == "access_denied") {
         verdict = kNotAllowed;  // nobody was asked, so nobody can agree
+    } else if (grant == Grant::ServiceAccount && error == "invalid_grant") {
+        verdict.failure_class = FailureClass::NeedsAdmin;  // nobody can log in here
+        verdict.fix =
+            "Check that the account exists, that the key of service_account_key is still valid and "
+            "that this host's clock is right";
     } else if (grant != Grant::Delegated && verdict.failure_class == FailureClass::NeedsUser) {
         verdict.fix = "Check the app's permissions, consent and policies at the provider";
     }

@@ -72,7 +72,7 @@ inline constexpr ProviderPreset kProviderPresets[] = {
      "https://accounts.google.com",
      "https://accounts.google.com/o/oauth2/v2/auth",
      "https://oauth2.googleapis.com/token",
-     "https://oauth2.googleapis.com/device/code",
+     "",  // the device flow exists, but not for Gmail's scope
      "https://oauth2.googleapis.com/revoke",
      {"https://mail.google.com/", "https://mail.google.com/", "https://mail.google.com/", ""},
      {"https://mail.google.com/", "https://mail.google.com/", "https://mail.google.com/", ""},

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/config/values.hh"
+#include "common/http/url.hh"
 #include "token-agent/config_options.hh"
 #include "token-agent/config_sections.hh"
 
@@ -52,25 +53,6 @@ std::string read_client_id(const Value& value) {
     return std::move(id).value_or("");
 }
 
-/// Null with a problem recorded if it cannot be had.
-std::shared_ptr<const Secret> read_client_secret(const Value& value, const ConfigHost& host) {
-    const auto text = value.as_string();
-    if (!text) {
-        return nullptr;
-    }
-    const auto reference = config::parse_secret_reference(*text, "client_secret");
-    if (!reference) {
-        value.error(reference.error().context);
-        return nullptr;
-    }
-    auto secret = host.read_secret(*reference);
-    if (!secret) {
-        value.error(secret.error().context);
-        return nullptr;
-    }
-    return std::make_shared<const Secret>(std::move(*secret));
-}
-
 /// RFC 6749 section 3.3: a scope is visible ASCII without blank, quote and backslash.
 std::vector<std::string> read_scope_list(const Value& value) {
     std::vector<std::string> out;
@@ -117,11 +99,15 @@ void check_required(const Table& table, const ProviderConfig& provider, const st
             value->warn("has no effect, it belongs to type = \"" + std::string(type) + "\"");
         }
     };
-    if (provider.type != ProviderType::Google) {  // service accounts have none there
+    // Service accounts and managed identities have ids of their own.
+    const bool own_id = provider.type == ProviderType::Google || table.has("managed_identity");
+    if (!own_id) {
         require("client_id");
     }
     if (provider.type == ProviderType::Microsoft) {
-        require("tenant");
+        if (!own_id) {
+            require("tenant");
+        }
     } else {
         useless("tenant", "microsoft");
         useless("cloud", "microsoft");
@@ -133,20 +119,40 @@ void check_required(const Table& table, const ProviderConfig& provider, const st
     }
 }
 
+/// Only this host may get the answer of a login (RFC 8252 section 7.3).
+std::string read_redirect(const Value& value) {
+    auto text = line_value(value);
+    if (!text) {
+        return {};
+    }
+    const auto parts = http::check_url(*text, true);
+    if (!parts || parts->scheme != "http" ||
+        (parts->host != "localhost" && parts->host != "127.0.0.1") ||
+        text->find_first_of("?{}\"<> ") != std::string::npos) {
+        value.error("expected http://localhost or http://127.0.0.1, with or without port and path");
+        return {};
+    }
+    return std::move(*text);
+}
+
 void read_endpoints(const Table& table, ProviderConfig& provider, const Loading& loading) {
     const config::PlainHttp plain =
         loading.out.allow_http_loopback ? config::PlainHttp::Loopback : config::PlainHttp::Never;
     if (const auto issuer = table.find("issuer")) {
         provider.issuer = endpoint_value(*issuer, plain).value_or("");
     }
-    if (const auto endpoint = table.find("token_endpoint")) {
-        provider.token_endpoint = endpoint_value(*endpoint, plain).value_or("");
-    }
-    for (const std::string_view unused :
-         {"device_authorization_endpoint", "authorization_endpoint", "revocation_endpoint"}) {
-        if (const auto endpoint = table.find(unused)) {
-            (void)endpoint_value(*endpoint, plain);  // checked only: nothing uses it yet
+    const std::pair<std::string_view, std::string*> endpoints[] = {
+        {"token_endpoint", &provider.token_endpoint},
+        {"authorization_endpoint", &provider.authorization_endpoint},
+        {"device_authorization_endpoint", &provider.device_authorization_endpoint},
+        {"revocation_endpoint", &provider.revocation_endpoint}};
+    for (const auto& [key, target] : endpoints) {
+        if (const auto endpoint = table.find(key)) {
+            *target = endpoint_value(*endpoint, plain).value_or("");
         }
+    }
+    if (const auto redirect = table.find("redirect_uri")) {
+        provider.redirect_uri = read_redirect(*redirect);
     }
     if (const auto ca_file = table.find("ca_file")) {
         provider.ca_file = readable_path(*ca_file, loading.host).value_or("");
@@ -160,19 +166,15 @@ void read_client(const Table& table, ProviderConfig& provider, ProviderNotes& no
                  const Loading& loading) {
     if (const auto id = table.find("client_id")) {
         provider.client_id = read_client_id(*id);
+        notes.has_client_id = true;
     }
-    if (const auto secret = table.find("client_secret")) {
-        provider.client_secret = read_client_secret(*secret, loading.host);
-        notes.sound_secret = provider.client_secret != nullptr;
+    provider.credentials = read_credentials(table, provider, notes, loading);
+    if (const auto key = table.find("service_account_key")) {
+        provider.service_account = read_service_account(*key, provider.type, loading);
+        notes.sound_credentials = notes.sound_credentials && provider.service_account != nullptr;
     }
     if (const auto auth = table.find("client_auth")) {
         provider.client_auth = choice_value(*auth, kClientAuths).value_or(ClientAuth::Post);
-    }
-    if (const auto expires = table.find("secret_expires")) {
-        provider.secret_expires = expires->as_date();
-        if (!table.has("client_secret")) {
-            expires->warn("has no effect without client_secret");
-        }
     }
 }
 

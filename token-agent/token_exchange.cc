@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
-#include <map>
-#include <numeric>
 #include <string_view>
 
-#include "common/text.hh"
 #include "token-agent/client_authentication.hh"
+#include "token-agent/credentials/client_assertion.hh"
+#include "token-agent/credentials/client_proof.hh"
+#include "token-agent/credentials/signing_key.hh"
 #include "token-agent/form.hh"
-#include "token-agent/hints.hh"
 #include "token-agent/providers.hh"
 #include "token-agent/token_failure.hh"
 #include "token-agent/token_response.hh"
@@ -21,34 +20,10 @@ namespace postbearer::agent {
 using protocol::FailureClass;
 using protocol::FailureCode;
 
-/// Shared with the requests in flight, which may end after the exchange.
-struct TokenExchange::Memory {
-    std::map<std::string, std::size_t> worked;  // provider: index of the credential
-};
-
 namespace {
 
 constexpr std::string_view kPublicClientWantsNone = "AADSTS700025";
-
-/// The server did not accept who we say we are, which another credential may mend. Entra says it
-/// with errors of several names, so the number decides where there is one.
-bool client_was_refused(const FetchFailure& failure) {
-    const FailureCode code = failure.answer.code;
-    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
-        return true;
-    }
-    const long status = failure.http_status;
-    if (status >= 500 || status == 408 || status == 429) {
-        return false;
-    }
-    constexpr std::string_view kMark = "AADSTS";
-    const std::string_view text = failure.answer.hint;
-    const auto number = text.substr(0, kMark.size()) == kMark
-                            ? parse_decimal(text.substr(kMark.size()))
-                            : std::nullopt;
-    const auto hint = number ? find_hint(*number) : std::nullopt;
-    return hint && hint->code == FailureCode::InvalidClient;
-}
+constexpr std::string_view kBadAssertion = "AADSTS700027";
 
 FetchFailure internal_failure() {
     FetchFailure failure;
@@ -62,8 +37,8 @@ FetchFailure internal_failure() {
 /// exchange may be gone, and the configuration replaced, when the answer comes.
 class TokenExchange::Attempt : public std::enable_shared_from_this<Attempt> {
 public:
-    Attempt(const Services& services, std::shared_ptr<Memory> memory, ExchangeRequest request,
-            bool recently_changed, Done done)
+    Attempt(const Services& services, std::shared_ptr<CredentialMemory> memory,
+            ExchangeRequest request, bool recently_changed, Done done)
         : services_(services),
           memory_(std::move(memory)),
           request_(std::move(request)),
@@ -75,38 +50,46 @@ public:
 
 private:
     [[nodiscard]] AnswerContext context() const;
-    void choose_order();
+    void step();
     void locate();
     void ask();
-    [[nodiscard]] http::Request http_request();
+    void ask_identity(const ClientCredential& credential);
+    [[nodiscard]] tl::expected<http::Request, FetchFailure> http_request();
+    [[nodiscard]] ProofResult prove(const ClientCredential& credential);
+    [[nodiscard]] bool server_wants_rs256() const;
+    [[nodiscard]] bool may_want_rs256(const FetchFailure& failure) const;
     void redact(std::string_view secret);
     void answered(Result<http::Response> answer);
+    void judge(const std::function<TokenAnswerResult()>& read);
     [[nodiscard]] bool goes_on(const FetchFailure& failure);
     [[nodiscard]] FetchFailure most_telling(FetchFailure last);
     void tell_refusal(const FetchFailure& failure) const;
+    [[nodiscard]] ExchangeAnswer accepted(TokenAnswer answer);
     void fail_later(FetchFailure failure);
     void refuse(FailureCode code, const std::string& why) {
         fail_later(not_sent(code, why, context()));
     }
     [[nodiscard]] const ClientCredential* credential() const {
-        return plain_ ? nullptr : &credentials_.at(order_.at(position_));
+        return plain_ ? nullptr : &provider_.credentials.at(order_.at(position_));
     }
 
     Services services_;
-    std::shared_ptr<Memory> memory_;
+    std::shared_ptr<CredentialMemory> memory_;
     ExchangeRequest request_;
     const ProviderConfig& provider_;  // in *request_.config
     bool recently_changed_;
     Done done_;
-    std::vector<ClientCredential> credentials_;
     std::vector<std::size_t> order_;  // in which they are tried: indices
     std::size_t position_ = 0;        // in order_
     bool plain_ = false;              // client_id alone
     bool answer_public_ = false;
+    bool rs256_ = false;  // the credential was refused with PS256
     std::string endpoint_;
+    std::vector<std::string> server_algorithms_;  // as its metadata have them; empty: not said
+    std::string presented_;                       // by the federated token that was sent
     std::vector<FetchFailure> refusals_;
-    std::deque<WipedBytes>
-        sent_;  // secrets as they travelled, so that no quote of one gets through
+    /// Secrets as they travelled, so that no quote of one gets through.
+    std::deque<WipedBytes> sent_;
 };
 
 AnswerContext TokenExchange::Attempt::context() const {
@@ -116,8 +99,10 @@ AnswerContext TokenExchange::Attempt::context() const {
     context.recently_changed = recently_changed_;
     context.now = services_.clock.wall();
     if (!plain_ && position_ < order_.size()) {
-        context.credential = name_of_credential(credentials_, order_[position_]);
+        context.credential = name_of_credential(provider_.credentials, order_[position_]);
     }
+    context.presented = presented_;
+    context.unauthorized_advice = request_.unauthorized_advice;
     for (const WipedBytes& secret : sent_) {
         context.redacted.push_back(view(secret));
     }
@@ -125,34 +110,34 @@ AnswerContext TokenExchange::Attempt::context() const {
 }
 
 void TokenExchange::Attempt::start() {
-    credentials_ = credentials_of(provider_);
-    if (request_.grant == Grant::ClientCredentials && credentials_.empty()) {
+    order_ = memory_->order(provider_, request_.grant);
+    plain_ = request_.public_client || request_.grant == Grant::ServiceAccount || order_.empty();
+    if (request_.grant == Grant::ClientCredentials && plain_) {
         refuse(FailureCode::InvalidClient,
-               "client_credentials needs a client_secret and none is set. Add one, then reload");
+               "client_credentials needs a client_secret, a certificate or another credential, and "
+               "none is set. Add one, then reload");
         return;
     }
-    if (provider_.client_id.empty()) {
-        refuse(FailureCode::InvalidClient, "client_id is not set. Add it, then reload");
-        return;
-    }
-    plain_ = request_.public_client || credentials_.empty();
-    choose_order();
-    locate();
+    step();
 }
 
-/// What worked last is tried first; the rest as configured.
-void TokenExchange::Attempt::choose_order() {
-    order_.resize(credentials_.size());
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    const auto known = memory_->worked.find(provider_.name);
-    if (known != memory_->worked.end() && known->second < order_.size()) {
-        const auto place = order_.begin() + static_cast<std::ptrdiff_t>(known->second);
-        std::rotate(order_.begin(), place, place + 1);
+/// With the credential at hand.
+void TokenExchange::Attempt::step() {
+    const ClientCredential* const shown = credential();
+    if (shown != nullptr && shown->kind == CredentialKind::ManagedIdentity) {
+        ask_identity(*shown);
+    } else if (request_.grant != Grant::ServiceAccount && provider_.client_id.empty()) {
+        refuse(FailureCode::InvalidClient, "client_id is not set. Add it, then reload");
+    } else if (endpoint_.empty()) {
+        locate();
+    } else {
+        ask();
     }
 }
 
 void TokenExchange::Attempt::locate() {
-    auto endpoint = token_endpoint_of(provider_);
+    auto endpoint = request_.endpoint.empty() ? token_endpoint_of(provider_)
+                                              : Result<std::string>(request_.endpoint);
     if (!endpoint) {
         fail_later(unanswered(endpoint.error(), context()));
         return;
@@ -169,23 +154,58 @@ void TokenExchange::Attempt::locate() {
                                      return;
                                  }
                                  self->endpoint_ = (*found)->token_endpoint;
+                                 self->server_algorithms_ = (*found)->token_auth_algorithms;
                                  self->ask();
                              });
 }
 
 void TokenExchange::Attempt::ask() {
-    services_.client.send(http_request(),
+    auto request = http_request();
+    if (!request) {
+        if (!goes_on(request.error())) {
+            fail_later(most_telling(std::move(request.error())));
+        }
+        return;
+    }
+    services_.client.send(std::move(*request),
                           [self = shared_from_this()](Result<http::Response> answer) {
                               self->answered(std::move(answer));
                           });
 }
 
-http::Request TokenExchange::Attempt::http_request() {
+void TokenExchange::Attempt::ask_identity(const ClientCredential& credential) {
+    constexpr std::string_view kEnding = "/.default";
+    const std::string_view scope = request_.scope;
+    if (!scope.ends_with(kEnding) || scope.find(' ') != std::string_view::npos) {
+        refuse(FailureCode::InvalidScope,
+               "managed_identity takes one scope that ends in /.default. Correct scopes, then "
+               "reload");
+        return;
+    }
+    IdentityWish wish;
+    wish.provider = provider_.name;
+    wish.resource = scope.substr(0, scope.size() - kEnding.size());
+    wish.client_id = credential.identity;
+    fetch_identity_token(services_.client, services_.clock, services_.identity, std::move(wish),
+                         [self = shared_from_this()](FetchResult got) {
+                             self->judge([&got]() -> TokenAnswerResult {
+                                 if (!got) {
+                                     return tl::unexpected(std::move(got.error()));
+                                 }
+                                 TokenAnswer answer;
+                                 answer.token = std::move(*got);
+                                 return answer;
+                             });
+                         });
+}
+
+tl::expected<http::Request, FetchFailure> TokenExchange::Attempt::http_request() {
     http::Request request;
     request.url = endpoint_;
     request.headers = token_request_headers(provider_);
     request.transport = transport_of(*request_.config, provider_);
     sent_.clear();
+    presented_.clear();
     FormBody form;
     for (const auto& [name, value] : request_.fields) {
         form.add(name, value);
@@ -194,14 +214,53 @@ http::Request TokenExchange::Attempt::http_request() {
         form.add(name, value->reveal());
         redact(value->reveal());
     }
-    const ClientCredential* const proof = credential();
-    if (proof != nullptr && proof->secret != nullptr) {
-        redact(proof->secret->reveal());
+    std::optional<ClientProof> proof;
+    if (const ClientCredential* const shown = credential()) {
+        auto made = prove(*shown);
+        if (!made) {
+            return tl::unexpected(not_sent(made.error().code, made.error().why, context()));
+        }
+        proof = std::move(*made);
+        redact(proof->text.reveal());
+        presented_ = proof->presented;
     }
-    authenticate_client(provider_, proof, form, request);
+    if (request_.grant != Grant::ServiceAccount) {  // whose assertion says it all
+        authenticate_client(provider_, proof ? &*proof : nullptr, form, request);
+    }
     form.add_if("scope", request_.scope);
     request.body = std::move(form).finish();
     return request;
+}
+
+ProofResult TokenExchange::Attempt::prove(const ClientCredential& credential) {
+    JwtAlgorithm algorithm = JwtAlgorithm::Ps256;
+    if (credential.key != nullptr) {
+        algorithm = first_algorithm(*credential.key);
+        const bool rs256 = rs256_ || server_wants_rs256() || memory_->wants_rs256(*credential.key);
+        if (algorithm == JwtAlgorithm::Ps256 && rs256) {
+            algorithm = JwtAlgorithm::Rs256;
+        }
+    }
+    return make_proof(credential, provider_.client_id, endpoint_, algorithm,
+                      services_.clock.wall());
+}
+
+bool TokenExchange::Attempt::server_wants_rs256() const {
+    const auto knows = [this](std::string_view algorithm) {
+        return std::find(server_algorithms_.begin(), server_algorithms_.end(), algorithm) !=
+               server_algorithms_.end();
+    };
+    return knows(name_of(JwtAlgorithm::Rs256)) && !knows(name_of(JwtAlgorithm::Ps256));
+}
+
+/// AD FS and some others know no PSS, and say no more than that the client was refused.
+bool TokenExchange::Attempt::may_want_rs256(const FetchFailure& failure) const {
+    const ClientCredential* const shown = credential();
+    return shown != nullptr && shown->kind == CredentialKind::Certificate && !rs256_ &&
+           failure.http_status != 0 && failure.answer.code == FailureCode::InvalidClient &&
+           (failure.answer.hint.empty() || failure.answer.hint == kBadAssertion) &&
+           shown->key->kind() == KeyKind::Rsa && !server_wants_rs256() &&
+           !memory_->wants_rs256(*shown->key);
 }
 
 void TokenExchange::Attempt::redact(std::string_view secret) {
@@ -210,22 +269,24 @@ void TokenExchange::Attempt::redact(std::string_view secret) {
 }
 
 void TokenExchange::Attempt::answered(Result<http::Response> answer) {
+    judge([&]() -> TokenAnswerResult {
+        if (!answer) {
+            return tl::unexpected(unanswered(answer.error(), context()));
+        }
+        return read_token_response(*answer, context());
+    });
+}
+
+void TokenExchange::Attempt::judge(const std::function<TokenAnswerResult()>& read) {
     ExchangeResult result;
     try {
-        auto read = answer
-                        ? read_token_response(*answer, context())
-                        : TokenAnswerResult(tl::unexpected(unanswered(answer.error(), context())));
-        if (read) {
-            static_cast<TokenAnswer&>(*result) = std::move(*read);
-            result->public_client = answer_public_;
-            result->credential = plain_ ? 0 : order_.at(position_);
-            if (!plain_) {
-                memory_->worked[provider_.name] = result->credential;
-            }
-        } else if (goes_on(read.error())) {
+        auto answer = read();
+        if (answer) {
+            result = accepted(std::move(*answer));
+        } else if (goes_on(answer.error())) {
             return;
         } else {
-            result = tl::unexpected(most_telling(std::move(read.error())));
+            result = tl::unexpected(most_telling(std::move(answer.error())));
         }
     } catch (const std::exception&) {
         // Whatever it was, the caller must hear of the end, or it waits for ever.
@@ -234,9 +295,26 @@ void TokenExchange::Attempt::answered(Result<http::Response> answer) {
     done_(std::move(result));
 }
 
+ExchangeAnswer TokenExchange::Attempt::accepted(TokenAnswer answer) {
+    ExchangeAnswer result;
+    static_cast<TokenAnswer&>(result) = std::move(answer);
+    result.public_client = answer_public_;
+    if (!plain_) {
+        result.credential = order_.at(position_);
+        memory_->worked(provider_, result.credential);
+        if (rs256_) {
+            memory_->accepted_rs256(*credential()->key);
+        }
+    }
+    return result;
+}
+
 /// Another request is on its way: with the next credential, or without any.
 bool TokenExchange::Attempt::goes_on(const FetchFailure& failure) {
-    if (plain_ || !client_was_refused(failure)) {
+    const ClientCredential* const shown = credential();
+    // Elsewhere than in Azure there is nobody to refuse a managed identity, only silence.
+    const bool identity = shown != nullptr && shown->kind == CredentialKind::ManagedIdentity;
+    if (shown == nullptr || (!identity && !client_was_refused(failure))) {
         return false;
     }
     // An app registered as public must not be offered a secret, even if it has one.
@@ -246,13 +324,19 @@ bool TokenExchange::Attempt::goes_on(const FetchFailure& failure) {
         ask();
         return true;
     }
+    if (may_want_rs256(failure)) {
+        rs256_ = true;
+        ask();
+        return true;
+    }
     if (position_ + 1 >= order_.size()) {
         return false;
     }
     tell_refusal(failure);
     refusals_.push_back(failure);
     ++position_;
-    ask();
+    rs256_ = false;
+    step();
     return true;
 }
 
@@ -274,8 +358,8 @@ void TokenExchange::Attempt::tell_refusal(const FetchFailure& failure) const {
     services_.log->write(
         LogLine(LogLevel::Warning, "credential_refused")
             .add("provider", provider_.name)
-            .add("credential", name_of_credential(credentials_, order_.at(position_)))
-            .add("next", name_of_credential(credentials_, order_.at(position_ + 1)))
+            .add("credential", name_of_credential(provider_.credentials, order_.at(position_)))
+            .add("next", name_of_credential(provider_.credentials, order_.at(position_ + 1)))
             .add("message", failure.answer.message));
 }
 
@@ -288,7 +372,7 @@ void TokenExchange::Attempt::fail_later(FetchFailure failure) {
 }
 
 TokenExchange::TokenExchange(const Services& services)
-    : services_(services), memory_(std::make_shared<Memory>()) {}
+    : services_(services), memory_(std::make_shared<CredentialMemory>()) {}
 TokenExchange::~TokenExchange() = default;
 
 void TokenExchange::send(ExchangeRequest request, Done done) {

@@ -18,7 +18,9 @@
 #include "common/scheduler.hh"
 #include "token-agent/config.hh"
 #include "token-agent/credential_changes.hh"
+#include "token-agent/credential_memory.hh"
 #include "token-agent/discovery.hh"
+#include "token-agent/grants/managed_identity.hh"
 #include "token-agent/token_response.hh"
 #include "token-agent/token_source.hh"
 
@@ -34,6 +36,8 @@ struct ExchangeRequest {
     std::string scope;  // empty: left out
     /// Send client_id alone, even if credentials are configured (a login made without them).
     bool public_client = false;
+    std::string endpoint;             // in place of the provider's; empty: that one
+    std::string unauthorized_advice;  // what cures unauthorized_client, a sentence; may be empty
 };
 
 struct ExchangeAnswer : TokenAnswer {
@@ -58,6 +62,7 @@ public:
         const Clock& clock;
         Scheduler& scheduler;
         Log* log = nullptr;  // hears of credentials that were passed over; null: nobody does
+        IdentityHost identity{};
     };
     using Done = std::function<void(ExchangeResult)>;
 
@@ -72,11 +77,10 @@ public:
 
 private:
     class Attempt;
-    struct Memory;
 
     Services services_;
     CredentialChanges changes_;
-    std::shared_ptr<Memory> memory_;
+    std::shared_ptr<CredentialMemory> memory_;  // the requests in flight have it too
 };
 
 }  // namespace postbearer::agent

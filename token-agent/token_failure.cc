@@ -61,6 +61,12 @@ std::string naming_credential(std::string_view what, FailureCode code,
     return printable(context.credential, kMaxQuoteBytes) + ": " + std::string(what);
 }
 
+/// The provider compares issuer, subject and audience of a federated token with its own.
+bool is_about_federation(std::uint64_t aadsts) {
+    constexpr std::uint64_t kNumbers[] = {70021, 700211, 700212, 700213, 7002138};
+    return std::find(std::begin(kNumbers), std::end(kNumbers), aadsts) != std::end(kNumbers);
+}
+
 FetchFailure base_failure(const http::Response& response, const AnswerContext& context) {
     FetchFailure failure;
     failure.http_status = response.status;
@@ -239,6 +245,17 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
     if (!failure.error.empty()) {
         sentence.evidence += " " + failure.error;
     }
+    if (!hint && verdict.code == FailureCode::InvalidClient && !context.credential.empty()) {
+        sentence.fix = "Check client_id and this credential at the provider, then reload";
+    }
+    if (failure.error == "unauthorized_client" && !context.unauthorized_advice.empty()) {
+        sentence.fix = context.unauthorized_advice;
+    }
+    if (number && is_about_federation(*number) && !context.presented.empty()) {
+        sentence.fix =
+            "Make the app's federated credential match (case matters): " + context.presented +
+            ", or wait 5 minutes";
+    }
     if (number) {
         failure.answer.hint = "AADSTS" + std::to_string(*number);
         sentence.evidence = failure.answer.hint;
@@ -307,6 +324,24 @@ FetchFailure not_sent(FailureCode code, std::string_view why, const AnswerContex
     sentence.what = naming_credential(why, code, context);
     failure.answer.message = build(sentence, failure, context);
     return failure;
+}
+
+bool client_was_refused(const FetchFailure& failure) {
+    const FailureCode code = failure.answer.code;
+    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
+        return true;
+    }
+    const long status = failure.http_status;
+    if (status >= 500 || status == 408 || status == 429) {
+        return false;
+    }
+    constexpr std::string_view kMark = "AADSTS";
+    const std::string_view text = failure.answer.hint;
+    const auto number = text.substr(0, kMark.size()) == kMark
+                            ? parse_decimal(text.substr(kMark.size()))
+                            : std::nullopt;
+    const auto hint = number ? find_hint(*number) : std::nullopt;
+    return hint && hint->code == FailureCode::InvalidClient;
 }
 
 }  // namespace postbearer::agent

@@ -19,8 +19,10 @@ class JsonObject;
 
 /// Whose answer it is, and what else decides how it is read.
 struct AnswerContext {
-    std::string provider;    // its name in agent.toml
-    std::string credential;  // which one was shown, where that needs saying
+    std::string provider;             // its name in agent.toml
+    std::string credential;           // which one was shown, where that needs saying
+    std::string presented;            // claims of a federated token that was shown, printable
+    std::string unauthorized_advice;  // what cures unauthorized_client; empty: the usual
     Grant grant = Grant::ClientCredentials;
     /// Within minutes of a change of this provider's credentials: what needs time to spread at
     /// Microsoft is then transient.
@@ -49,5 +51,9 @@ inline constexpr std::chrono::seconds kSkewWorthTelling{120};
 /// The request was not sent: the configuration does not allow one. `why` is for the operator.
 [[nodiscard]] FetchFailure not_sent(protocol::FailureCode code, std::string_view why,
                                     const AnswerContext& context);
+
+/// The server did not accept who we say we are, which another credential may mend. Entra says it
+/// with errors of several names, so the number decides where there is one.
+[[nodiscard]] bool client_was_refused(const FetchFailure& failure);
 
 }  // namespace postbearer::agent

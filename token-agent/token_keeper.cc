@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "token-agent/credential_changes.hh"
+
 namespace postbearer::agent {
 namespace {
 
@@ -36,13 +38,6 @@ std::string identity_of(const ProviderConfig& provider, Resource resource) {
         field(scope);
     }
     return identity;
-}
-
-bool same_credentials(const ProviderConfig& a, const ProviderConfig& b) {
-    if (!a.client_secret || !b.client_secret) {
-        return a.client_secret == b.client_secret;
-    }
-    return a.client_secret->reveal() == b.client_secret->reveal();
 }
 
 FetchFailure simple_failure(FailureCode code, std::string message) {
@@ -434,6 +429,12 @@ void TokenKeeper::note_failure(Entry& entry, FetchFailure failure) {
     entry.renew_at = now + plan.background;
 
     const bool transient = failure.answer.failure_class == FailureClass::Transient;
+    if (failure.answer.code == FailureCode::NotLoggedIn && failure.http_status == 0) {
+        // Nothing was tried. Whoever asked is told, and the log of refusals has its own limits; any
+        // name of a domain may be asked for.
+        entry.last_failure = std::move(failure);
+        return;
+    }
     LogLine line(transient && !expired ? LogLevel::Warning : LogLevel::Error,
                  "token_refresh_failed");
     line.add_if("account", entry.owner.account);

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <utility>
 #include <vector>
 
 #include "common/config/text_file.hh"
@@ -30,6 +31,10 @@ bool look_up(Lookup lookup, const std::string& name, Entry& entry) {
 }
 
 }  // namespace
+
+Result<std::string> ConfigHost::read_public(const std::string& /*path*/) const {
+    return failure(Errc::Config, "cannot be opened: there are no files here");
+}
 
 Result<Secret> SystemHost::read_secret(const SecretReference& reference) const {
     return config::read_secret(reference);
@@ -57,6 +62,15 @@ Result<void> SystemHost::can_read(const std::string& path) const {
         return tl::unexpected(file.error());
     }
     return {};
+}
+
+Result<std::string> SystemHost::read_public(const std::string& path) const {
+    constexpr std::size_t kMaxBytes = 1024U * 1024;
+    auto file = read_text_file(path, kMaxBytes);
+    if (!file) {
+        return tl::unexpected(std::move(file.error()));
+    }
+    return std::move(file->text);
 }
 
 }  // namespace postbearer::config

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "common/clock.hh"
 #include "common/config/secret_reference.hh"
 #include "common/result.hh"
 #include "common/secret.hh"
@@ -22,6 +23,11 @@ public:
     [[nodiscard]] virtual std::optional<gid_t> group_id(const std::string& name) const = 0;
     /// Error: Config, reading on after the path: "cannot be opened: Permission denied".
     [[nodiscard]] virtual Result<void> can_read(const std::string& path) const = 0;
+    /// A file that is no secret, such as a certificate; at most 1 MiB. Error: Config, as above.
+    /// Hosts that have no files say so.
+    [[nodiscard]] virtual Result<std::string> read_public(const std::string& path) const;
+    /// What certificates are judged by.
+    [[nodiscard]] virtual WallTime now() const { return SystemClock().wall(); }
 };
 
 class SystemHost final : public ConfigHost {
@@ -30,6 +36,7 @@ public:
     [[nodiscard]] std::optional<uid_t> user_id(const std::string& name) const override;
     [[nodiscard]] std::optional<gid_t> group_id(const std::string& name) const override;
     [[nodiscard]] Result<void> can_read(const std::string& path) const override;
+    [[nodiscard]] Result<std::string> read_public(const std::string& path) const override;
 };
 
 }  // namespace postbearer::config

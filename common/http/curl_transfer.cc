@@ -75,7 +75,8 @@ Transfer::Transfer(Request request, UrlParts url)
     : request_(std::move(request)), url_(std::move(url)), easy_(curl_easy_init()) {}
 
 Result<std::unique_ptr<Transfer>> Transfer::make(Request request) {
-    auto url = check_url(request.url, request.transport.allow_http_loopback);
+    auto url = check_url(request.url, request.transport.allow_http_loopback,
+                         request.transport.allow_http_metadata);
     if (!url) {
         return tl::unexpected(std::move(url.error()));
     }

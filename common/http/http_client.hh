@@ -29,6 +29,8 @@ struct Transport {
     std::string proxy;  // http://[user:password@]host:port; empty: none, the environment is ignored
     /// Plain http is accepted for 127.0.0.0/8, ::1 and localhost only, and only with this.
     bool allow_http_loopback = false;
+    /// Plain http to 169.254.169.254: what a cloud tells its own machines.
+    bool allow_http_metadata = false;
 };
 
 /// A request body that is made while it is sent. Read on the loop's thread, from front to end.

@@ -17,6 +17,7 @@ using CurlText = Owned<char, curl_free>;
 
 constexpr std::size_t kMaxUrlBytes = 4096;
 constexpr std::size_t kMaxHostBytes = 255;
+constexpr std::string_view kMetadataHost = "169.254.169.254";  // link-local, reached by no router
 
 UrlHandle parse(const std::string& url) {
     UrlHandle handle(curl_url());
@@ -62,7 +63,8 @@ bool is_loopback_host(std::string_view host) {
     return inet_pton(AF_INET, text.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24U == 127;
 }
 
-Result<UrlParts> check_url(const std::string& url, bool allow_http_loopback) {
+Result<UrlParts> check_url(const std::string& url, bool allow_http_loopback,
+                           bool allow_http_metadata) {
     const UrlHandle handle = parse(url);
     if (handle == nullptr) {
         return failure(Errc::Config, "not a usable URL");
@@ -83,6 +85,9 @@ Result<UrlParts> check_url(const std::string& url, bool allow_http_loopback) {
     }
     if (parts.scheme != "http") {
         return failure(Errc::Config, name + ": only https is allowed");
+    }
+    if (allow_http_metadata && parts.host == kMetadataHost) {
+        return parts;
     }
     if (!parts.loopback) {
         return failure(Errc::Config, name + ": plain http is refused; use https");

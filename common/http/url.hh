@@ -18,10 +18,12 @@ struct UrlParts {
 };
 
 /// Splits `url` and applies the one rule for where we may talk to: https anywhere, http only to a
-/// loopback address and only with `allow_http_loopback`; no user name or password, no fragment.
+/// loopback address and only with `allow_http_loopback`, or to 169.254.169.254 with
+/// `allow_http_metadata`; no user name or password, no fragment.
 /// Error: Config. The text names the host at most, because a URL may carry what is not ours to
 /// show.
-[[nodiscard]] Result<UrlParts> check_url(const std::string& url, bool allow_http_loopback);
+[[nodiscard]] Result<UrlParts> check_url(const std::string& url, bool allow_http_loopback,
+                                         bool allow_http_metadata = false);
 
 /// `proxy` must be http://[user:password@]host:port. Error: Config, without the credentials.
 [[nodiscard]] Result<UrlParts> check_proxy(const std::string& proxy);

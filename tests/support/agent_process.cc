@@ -87,19 +87,32 @@ void Agent::write_configuration() const {
     }
 }
 
-void Agent::start() {
+void Agent::launch() {
     write_configuration();
     for (const Path& socket : settings_.sockets) {
         make_directory(socket.parent_path(), 0755);
     }
-    process_ =
-        Process({.argv = {program_, "--config", configuration()}, .output_file = log_path()});
+    process_ = Process({.argv = {program_, "--config", configuration()},
+                        .environment = settings_.environment,
+                        .output_file = log_path()});
+}
+
+bool Agent::launch_and_listen() {
+    launch();
+    bool ended = false;
     wait_until("the agent to listen", [&] {
-        if (!process_.running()) {
-            fail("the agent did not start:\n" + tail(log_path()));
-        }
-        return takes_connections(socket());
+        // In this order: the socket of one that was killed stays behind.
+        const bool listens = takes_connections(socket());
+        ended = !process_.running();
+        return ended || listens;
     });
+    return !ended;
+}
+
+void Agent::start() {
+    if (!launch_and_listen()) {
+        fail("the agent did not start:\n" + tail(log_path()));
+    }
 }
 
 void Agent::stop() {

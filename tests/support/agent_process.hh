@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,7 @@ struct AgentSettings {
     std::vector<AgentProvider> providers{};
     std::vector<AgentAccount> accounts{};
     std::vector<AgentAccess> access{AgentAccess()};
+    std::map<std::string, std::string> environment{};
 };
 
 /// postbearer-agent, configured by a file of its own and logging into DIRECTORY/agent.log.
@@ -55,6 +58,14 @@ public:
 
     /// Returns when the first socket takes connections.
     void start();
+    /// Without waiting: it may end before it listens.
+    void launch();
+    /// launch(), then: whether it came to listen before it ended.
+    [[nodiscard]] bool launch_and_listen();
+    /// How it ended; nullopt: it still runs.
+    std::optional<ExitStatus> wait(std::chrono::milliseconds patience) {
+        return process_.wait(patience);
+    }
     void stop();
     /// SIGKILL: no clean-up, the socket's file stays behind.
     void kill();

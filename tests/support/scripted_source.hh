@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/agent_messages.hh"
+#include "tests/support/client_secret.hh"
 #include "token-agent/token_source.hh"
 
 namespace postbearer::test {
@@ -28,9 +29,7 @@ public:
     void fetch(agent::FetchWish wish, std::function<void(agent::FetchResult)> done) override {
         const agent::ProviderConfig& settings = wish.config->providers.at(wish.provider);
         asked_.push_back({settings.name, wish.resource, wish.account, wish.can_wait,
-                          wish.may_restore,
-                          settings.client_secret ? std::string(settings.client_secret->reveal())
-                                                 : std::string()});
+                          wish.may_restore, client_secret_of(settings)});
         waiting_.push_back(std::move(done));
     }
 

@@ -77,6 +77,7 @@ Result<bool> Statement::step() {
     if (bind_code_ != SQLITE_OK) {
         return failure(Errc::Internal, "the token store's statement and its values do not match");
     }
+    errno = 0;
     switch (sqlite3_step(statement_.get())) {
         case SQLITE_ROW:
             return true;
@@ -134,15 +135,26 @@ tl::expected<Database, int> Database::open(const std::string& name, const std::s
 }
 
 Error Database::error() {
-    last_code_ = sqlite3_extended_errcode(raw());
-    const int primary = last_code_ & 0xFF;
-    // SQLite keeps the errno of the last I/O error, so it may be an older one's.
-    const bool has_errno = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
-    return error_of(last_code_, has_errno ? sqlite3_system_errno(raw()) : 0, path_,
-                    sqlite3_errmsg(raw()));
+    int code = sqlite3_extended_errcode(raw());
+    int cause = 0;
+    if ((code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CANTOPEN) {
+        cause = sqlite3_system_errno(raw());
+        cause = cause != 0 ? cause : errno;  // a COMMIT does not keep it
+    } else if ((code & 0xFF) == SQLITE_CORRUPT && (errno == EIO || errno == ENXIO)) {
+        code = SQLITE_IOERR;  // SQLite calls it damage, but the file is not what is at fault
+        cause = errno;
+    }
+    last_code_ = code & 0xFF;
+    return error_of(code, cause, path_, sqlite3_errmsg(raw()));
+}
+
+void Database::keep_log_on_close(bool keep) noexcept {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): SQLite's interface
+    (void)sqlite3_db_config(raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
 }
 
 Result<void> Database::execute(const char* sql) {
+    errno = 0;
     if (sqlite3_exec(raw(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
         return tl::unexpected(error());
     }
@@ -150,6 +162,7 @@ Result<void> Database::execute(const char* sql) {
 }
 
 Result<Statement> Database::prepare(const char* sql) {
+    errno = 0;
     sqlite3_stmt* statement = nullptr;
     const int code = sqlite3_prepare_v2(raw(), sql, -1, &statement, nullptr);
     Statement out(statement, *this);

@@ -62,9 +62,12 @@ public:
     [[nodiscard]] Result<std::int64_t> number(const char* sql);
     [[nodiscard]] Result<std::string> text(const char* sql);
 
-    /// SQLite's extended result code of the call that failed last.
+    /// SQLite's primary result code of the call that failed last.
     [[nodiscard]] int last_code() const noexcept { return last_code_; }
+    /// Of that call. errno must still be as it left it.
     [[nodiscard]] Error error();
+    /// Whether closing moves the log into the database and removes it, as it does by default.
+    void keep_log_on_close(bool keep) noexcept;
     [[nodiscard]] std::int64_t changes() const noexcept { return sqlite3_changes64(raw()); }
     [[nodiscard]] sqlite3* raw() const noexcept { return handle_.get(); }
 
@@ -77,11 +80,6 @@ private:
 /// What SQLite's result code means to us (token_store.hh). `errno_value` 0: not known.
 [[nodiscard]] Error error_of(int code, int errno_value, const std::string& path,
                              const char* message);
-
-/// SQLite has found the file damaged, or no database of its.
-[[nodiscard]] inline bool is_damage(int code) noexcept {
-    return (code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB;
-}
 
 /// BEGIN IMMEDIATE; rolled back unless commit() succeeded.
 class Transaction {

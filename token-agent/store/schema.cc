@@ -62,8 +62,7 @@ Result<void> migrate(Database& database, std::int64_t from) {
     return transaction->commit();
 }
 
-Result<void> back_up(Database& database, const std::string& to) {
-    const std::string unfinished = to + ".tmp";
+Result<void> back_up(Database& database, const std::string& to, const std::string& unfinished) {
     (void)::unlink(unfinished.c_str());  // of an attempt that was cut short
     // SQLite takes an empty file that is there, and so leaves its mode as it is.
     if (auto made = create_private_file(unfinished); !made) {

@@ -41,12 +41,14 @@ std::string uri_of(const std::string& path, const char* parameters) {
     return out + "?" + parameters;
 }
 
-/// Without writing anything, no lock and no file. A log that was left has to be read as well; where
-/// there is none SQLite would have to make one, unless it is told that nothing can change.
+/// Without writing anything, no lock and no file. A log that was left has to be read as well, for
+/// which SQLite wants a lock that it cannot have here; where there is no log it would have to make
+/// one, unless it is told that nothing can change.
 Result<Database> connect_read_only(const std::string& path) {
     const bool has_log = size_of(path + "-wal") > 0;
-    auto database = Database::open(uri_of(path, has_log ? "mode=ro&nolock=1" : "immutable=1"), path,
-                                   SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX);
+    auto database =
+        Database::open(uri_of(path, has_log ? "mode=ro&vfs=unix-none" : "immutable=1"), path,
+                       SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX);
     if (!database) {
         return tl::unexpected(error_of(database.error(), 0, path, "no read-only access either"));
     }
@@ -187,7 +189,7 @@ Result<void> bring_up_to_date(Database& database, const std::string& path, WallT
     if (*version > 0) {
         const std::string backup =
             path + ".v" + std::to_string(*version) + "-" + compact_time(now) + ".bak";
-        if (auto done = back_up(database, backup); !done) {
+        if (auto done = back_up(database, backup, path + ".bak.tmp"); !done) {
             done.error().context +=
                 " (the copy that is made before the schema changes from version " +
                 std::to_string(*version) + ")";
@@ -198,6 +200,15 @@ Result<void> bring_up_to_date(Database& database, const std::string& path, WallT
     }
     report.created = *version == 0;
     return migrate(database, *version);
+}
+
+/// The index key of a database that is up to date.
+Result<Secret> read_contents(Database& database, const std::string& path, const KeyRing& ring,
+                             WallTime now, StoreReport& report) {
+    if (auto done = bring_up_to_date(database, path, now, report); !done) {
+        return tl::unexpected(std::move(done.error()));
+    }
+    return index_key(database, path, ring, !report.read_only.empty());
 }
 
 /// Protocol: damaged, to be set aside.
@@ -219,11 +230,11 @@ Result<OpenStore> open_file(const std::string& path, const KeyRing& ring,
     if (!database) {
         return tl::unexpected(std::move(database.error()));
     }
-    if (auto done = bring_up_to_date(*database, path, now, report); !done) {
-        return tl::unexpected(std::move(done.error()));
-    }
-    auto key = index_key(*database, path, ring, !report.read_only.empty());
+    // What is set aside stays as it was found, its log too.
+    database->keep_log_on_close(true);
+    auto key = read_contents(*database, path, ring, now, report);
     if (!key) {
+        database->keep_log_on_close(key.error().code == Errc::Protocol);
         return tl::unexpected(std::move(key.error()));
     }
     if (report.created) {
@@ -231,6 +242,7 @@ Result<OpenStore> open_file(const std::string& path, const KeyRing& ring,
             return tl::unexpected(std::move(synced.error()));
         }
     }
+    database->keep_log_on_close(!report.read_only.empty());
     return OpenStore{std::move(*database), identity_of(path), std::move(*key), std::move(report)};
 }
 
@@ -241,6 +253,7 @@ Result<Database> connect_writable(const std::string& path, std::chrono::millisec
     if (!database) {
         return tl::unexpected(error_of(database.error(), 0, path, "permission denied"));
     }
+    database->keep_log_on_close(true);
     (void)sqlite3_busy_timeout(database->raw(), static_cast<int>(busy_timeout.count()));
     // SQLite opens a file for reading only where it may not write, and says so much later.
     if (sqlite3_db_readonly(database->raw(), "main") == 1) {
@@ -269,6 +282,7 @@ Result<Database> connect_writable(const std::string& path, std::chrono::millisec
         }
         return tl::unexpected(std::move(done.error()));
     }
+    database->keep_log_on_close(false);
     return std::move(*database);
 }
 

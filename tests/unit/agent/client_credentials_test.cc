@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 
+#include "tests/support/client_secret.hh"
 #include "tests/support/manual_time.hh"
 #include "tests/support/scripted_http.hh"
 #include "token-agent/discovery.hh"
@@ -39,9 +40,7 @@ struct Room {
         set_secret(kSentinel);
     }
 
-    void set_secret(std::string_view text) {
-        provider.client_secret = std::make_shared<const Secret>(text);
-    }
+    void set_secret(std::string_view text) { test::set_client_secret(provider, text); }
 
     std::optional<FetchResult> fetch(Resource resource = Resource::Smtp) {
         auto config = std::make_shared<AgentConfig>();
@@ -137,7 +136,7 @@ BOOST_AUTO_TEST_CASE(basic_encodes_before_it_joins) {
 BOOST_AUTO_TEST_CASE(without_a_secret_nothing_is_sent) {
     for (int i = 0; i < 2; ++i) {
         if (i == 0) {
-            provider.client_secret.reset();
+            provider.credentials.clear();
         } else {
             set_secret("");
         }
@@ -146,8 +145,10 @@ BOOST_AUTO_TEST_CASE(without_a_secret_nothing_is_sent) {
         BOOST_TEST((answer->error().answer.failure_class == FailureClass::NeedsAdmin));
         BOOST_TEST((answer->error().answer.code == FailureCode::InvalidClient));
         BOOST_TEST(answer->error().answer.message ==
-                   "provider 'contoso': client_credentials needs a client_secret and none is set. "
-                   "Add one, then reload");
+                   (i == 0 ? "provider 'contoso': client_credentials needs a client_secret, a "
+                             "certificate or another credential, and none is set. Add one, then "
+                             "reload"
+                           : "provider 'contoso': the client_secret is empty"));
     }
     BOOST_TEST(client.seen().empty());  // no client_secret= either (1.10 defect 13)
 }

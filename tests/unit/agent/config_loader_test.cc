@@ -117,8 +117,8 @@ verbs = ["token"]
     BOOST_TEST(second.name == "second");
     BOOST_TEST((second.type == ProviderType::Oidc));
     BOOST_TEST((second.client_auth == ClientAuth::Basic));
-    BOOST_TEST(second.client_secret->reveal() == kSentinel);
-    BOOST_TEST(second.secret_expires.has_value());
+    BOOST_TEST(second.credentials.at(0).secret->reveal() == kSentinel);
+    BOOST_TEST(second.credentials.at(0).secret_expires.has_value());
     BOOST_TEST(second.token_endpoint == "http://127.0.0.1:8080/token");
     BOOST_TEST(second.scopes[0].size() == 2U);
     BOOST_TEST(second.where.line == 28U);
@@ -167,8 +167,6 @@ master_key = "file:/key"
 )");
     BOOST_REQUIRE(loaded.has_value());
     const Lines expected{
-        "agent.toml:17:9: grant: \"delegated\", 2 accounts: this version hands out app-only tokens "
-        "only; until then requests for it are answered needs_user",
         "agent.toml:23:8: user: there is no user \"_postbearer-milter\" on this host, so the rule "
         "is inactive"};
     BOOST_TEST(loaded->warnings == expected, boost::test_tools::per_element());

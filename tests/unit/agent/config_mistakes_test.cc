@@ -204,10 +204,6 @@ constexpr Mistake kAdded[] = {
      "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\nscopes.smpt = "
      "[\"a\"]",
      "agent.toml:18:8: unknown key 'smpt' in scopes of [provider.b]; did you mean 'smtp'?"},
-    {"certificate",
-     "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\ncertificate = "
-     "\"/c\"",
-     "agent.toml:18:15: certificate is not supported by this version"},
     {"date in quotes",
      "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\nclient_secret = "
      "\"env:S\"\nsecret_expires = \"2027-05-01\"",
@@ -218,8 +214,8 @@ constexpr Mistake kAdded[] = {
      "[provider.b]\ntype = \"oidc\"\nclient_id = \"x\"\nissuer = \"https://x\"\n[[account]]\nmatch "
      "= "
      "\"*\"\nprovider = \"b\"\ngrant = \"client_credentials\"",
-     "agent.toml:14:1: [provider.b] needs client_secret for grant \"client_credentials\" at "
-     "agent.toml:21:9"},
+     "agent.toml:14:1: [provider.b] needs client_secret, certificate, federated_token_file or "
+     "managed_identity for grant \"client_credentials\" at agent.toml:21:9"},
     {"app-only without a tenant of its own",
      "[provider.b]\ntype = \"microsoft\"\ntenant = \"common\"\nclient_id = \"x\"\nclient_secret = "
      "\"env:S\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = \"client_credentials\"",
@@ -230,6 +226,42 @@ constexpr Mistake kAdded[] = {
      "[provider.b]\ntype = \"google\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = "
      "\"client_credentials\"",
      "agent.toml:19:9: grant: google gives no app-only tokens for mail; use \"service_account\""},
+    {"service account without its key",
+     "[provider.b]\ntype = \"google\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = "
+     "\"service_account\"",
+     "agent.toml:14:1: [provider.b] needs service_account_key for grant \"service_account\" at "
+     "agent.toml:19:9"},
+    {"service account of another provider",
+     "[[account]]\nmatch = \"*\"\nprovider = \"contoso\"\ngrant = \"service_account\"",
+     "agent.toml:17:9: grant: \"service_account\" belongs to google; use \"client_credentials\""},
+    {"login at google without an app",
+     "[provider.b]\ntype = \"google\"\n[[account]]\nmatch = \"*\"\nprovider = \"b\"\ngrant = "
+     "\"delegated\"",
+     "agent.toml:14:1: [provider.b] needs client_id for grant \"delegated\" at agent.toml:19:9"},
+    {"redirect to another host",
+     "[provider.b]\ntype = \"google\"\nredirect_uri = \"http://mail.example/cb\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"redirect by https", "[provider.b]\ntype = \"google\"\nredirect_uri = \"https://localhost/\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"redirect to another name of this host",
+     "[provider.b]\ntype = \"google\"\nredirect_uri = \"http://[::1]/\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"redirect that is none",
+     "[provider.b]\ntype = \"google\"\nredirect_uri = \"urn:ietf:wg:oauth:2.0:oob\"",
+     "agent.toml:16:16: redirect_uri: expected http://localhost or http://127.0.0.1, with or "
+     "without "
+     "port and path"},
+    {"http endpoint for logins",
+     "[provider.b]\ntype = \"google\"\ndevice_authorization_endpoint = \"http://x.example/t\"",
+     "agent.toml:16:33: device_authorization_endpoint: must be https: a secret would go over the "
+     "wire "
+     "in clear"},
 };
 BOOST_DATA_TEST_CASE(mistake_is_named_with_its_place, boost::unit_test::data::make(kAdded), row) {
     const Lines expected = row.error == nullptr ? Lines() : Lines{row.error};

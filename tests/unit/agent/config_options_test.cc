@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(settings_in_comments_of_the_sample_are_right_too) {
     std::string sample = test::source_file(kSample);
     replace_all(sample, "00000000-", "12345678-");
     // these comments end above [[account]]: further ones show a second rule, with the same keys
-    const std::size_t end = sample.find("# Any other OAuth2 server");
+    const std::size_t end = sample.find("# Any other OAuth2 server,");
     const auto loaded = load_sample(test::with_comments_opened(sample.substr(0, end)));
     const std::vector<std::string> none;
     BOOST_TEST((loaded ? none : loaded.error()) == none, (loaded ? "" : loaded.error().front()));

@@ -34,6 +34,9 @@ public:
     [[nodiscard]] std::optional<gid_t> group_id(const std::string& name) const override {
         return name == "postfix" ? std::optional<gid_t>(102) : std::nullopt;
     }
+    [[nodiscard]] WallTime now() const override {
+        return std::chrono::sys_days(std::chrono::year(2026) / 11 / 20);
+    }
     [[nodiscard]] Result<void> can_read(const std::string& path) const override {
         if (path == "/missing") {
             return failure(Errc::Config, "cannot be opened: No such file or directory");

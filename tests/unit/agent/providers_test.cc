@@ -136,6 +136,20 @@ BOOST_AUTO_TEST_CASE(a_resource_that_is_not_offered_is_said) {
     BOOST_TEST(!scopes_of(yahoo, Resource::Smtp, Grant::ClientCredentials).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(users_of_any_tenant_may_log_in) {
+    ProviderConfig provider = microsoft(Cloud::Global);
+    for (const char* tenant : {"common", "organizations", "consumers"}) {
+        provider.tenant = tenant;
+        BOOST_TEST(token_endpoint_of(provider).value() ==
+                   "https://login.microsoftonline.com/" + provider.tenant + "/oauth2/v2.0/token");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(google_has_no_device_flow_for_mail) {
+    BOOST_TEST(
+        preset_of(ProviderType::Google, Cloud::Global).device_authorization_endpoint.empty());
+}
+
 BOOST_AUTO_TEST_CASE(every_preset_is_https) {
     for (const ProviderPreset& preset : kProviderPresets) {
         BOOST_TEST(&preset_of(preset.type, preset.cloud) == &preset);

@@ -3,11 +3,15 @@
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <optional>
 #include <ostream>
 
 #include "tests/support/manual_time.hh"
 #include "tests/support/scripted_http.hh"
+#include "tests/support/temp_dir.hh"
+#include "tests/support/test_keys.hh"
+#include "token-agent/credentials/signing_key.hh"
 
 namespace {
 
@@ -22,6 +26,8 @@ constexpr const char* kToken =
 constexpr const char* kWrongSecret = R"({"error":"invalid_client","error_codes":[7000215]})";
 constexpr const char* kOldSecret = R"({"error":"invalid_client","error_codes":[7000222]})";
 constexpr const char* kPublicApp = R"({"error":"invalid_client","error_codes":[700025]})";
+constexpr const char* kBadSignature = R"({"error":"invalid_client","error_codes":[700027]})";
+constexpr const char* kTimeRange = R"({"error":"invalid_client","error_codes":[700024]})";
 constexpr const char* kGone = R"({"error":"invalid_grant","error_codes":[700082]})";
 
 struct LineLog final : Log {
@@ -45,6 +51,22 @@ struct Room {
         ClientCredential credential;
         credential.secret = std::make_shared<const Secret>(text);
         provider.credentials.push_back(std::move(credential));
+    }
+
+    void add_certificate(EVP_PKEY* key = test::rsa_key()) {
+        const std::string pem = test::pem_of(test::make_certificate(key));
+        const std::string secret = test::pem_of(key);
+        ClientCredential credential;
+        credential.kind = CredentialKind::Certificate;
+        credential.key = load_certificate_key({pem, secret, ""}).value();
+        provider.credentials.push_back(std::move(credential));
+    }
+    [[nodiscard]] test::JwtParts sent_jwt(std::size_t index) const {
+        constexpr std::string_view kMark = "&client_assertion=";
+        const std::string_view body = client.seen().at(index).body;
+        const std::size_t at = body.find(kMark);
+        BOOST_REQUIRE(at != std::string_view::npos);
+        return test::split_jwt(body.substr(at + kMark.size()));
     }
 
     ExchangeResult send() {
@@ -229,6 +251,153 @@ BOOST_AUTO_TEST_CASE(an_app_only_token_needs_a_client_that_proves_itself) {
     BOOST_REQUIRE(!answer.has_value());
     BOOST_TEST((answer.error().answer.code == FailureCode::InvalidClient));
     BOOST_TEST(client.seen().size() == 1U);
+}
+
+// ---- certificates -------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_certificate_sends_an_assertion) {
+    add_certificate();
+    client.answer(200, kToken);
+    BOOST_REQUIRE(send().has_value());
+    BOOST_TEST(sent(0,
+                    "client_id=0000-id&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A"
+                    "client-assertion-type%3Ajwt-bearer&client_assertion="));
+    BOOST_TEST(!sent(0, "client_secret"));
+    const auto jwt = sent_jwt(0);
+    BOOST_TEST(test::is_signed_by(jwt, test::rsa_key(), "PS256"));
+    BOOST_TEST(
+        jwt.payload.find(
+            R"("aud":"https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token")") !=
+        std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_expired_certificate_is_not_sent) {
+    time.advance(std::chrono::seconds(200'000'000));  // to the end of it, which counts as over
+    add_certificate();
+    auto answer = send();
+    BOOST_REQUIRE(!answer.has_value());
+    BOOST_TEST((answer.error().answer.failure_class == FailureClass::NeedsAdmin));
+    BOOST_TEST((answer.error().answer.code == FailureCode::CertExpired));
+    BOOST_TEST(answer.error().answer.message.find("provider 'contoso': certificate CN=postbearer "
+                                                  "(thumbprint ") == 0U);
+    BOOST_TEST(answer.error().answer.message.find(
+                   "): expired on 2033-05-18. Make a new certificate, upload it to the app "
+                   "registration, set certificate and private_key to it, then reload") !=
+               std::string::npos);
+    BOOST_TEST(client.seen().empty());
+
+    add_secret("S3ntinel-one");  // which is tried then
+    client.answer(200, kToken);
+    answer = send();
+    BOOST_REQUIRE(answer.has_value());
+    BOOST_TEST(answer->credential == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_the_server_does_not_know) {
+    add_certificate();
+    client.answer(401, kBadSignature);
+    client.answer(401, kBadSignature);
+    const auto answer = send();
+    BOOST_REQUIRE(!answer.has_value());
+    BOOST_TEST(client.seen().size() == 2U);  // the second one with RS256
+    BOOST_TEST(test::is_signed_by(sent_jwt(1), test::rsa_key(), "RS256"));
+    BOOST_TEST(answer.error().answer.message.find(
+                   "provider 'contoso': certificate CN=postbearer (thumbprint ") == 0U);
+    BOOST_TEST(answer.error().answer.hint == "AADSTS700027");
+}
+
+BOOST_AUTO_TEST_CASE(a_clock_that_is_wrong_is_said) {
+    add_certificate();
+    auto response = test::json_response(401, kTimeRange);
+    response.date = time.wall() + 7min;
+    client.answer(std::move(response));
+    const auto answer = send();
+    BOOST_REQUIRE(!answer.has_value());
+    BOOST_TEST(answer.error().answer.message.find(
+                   "This host's clock is 420 s behind the server's") != std::string::npos);
+    BOOST_TEST(client.seen().size() == 1U);  // RS256 would not help
+}
+
+BOOST_AUTO_TEST_CASE(rs256_is_remembered_for_the_certificate) {
+    add_certificate();
+    client.answer(400, R"({"error":"invalid_client"})");  // as AD FS
+    client.answer(200, kToken);
+    BOOST_REQUIRE(send().has_value());
+    client.answer(200, kToken);
+    BOOST_REQUIRE(send().has_value());
+    BOOST_TEST(client.seen().size() == 3U);
+    BOOST_TEST(test::is_signed_by(sent_jwt(2), test::rsa_key(), "RS256"));
+}
+
+BOOST_AUTO_TEST_CASE(rs256_where_the_metadata_say_so) {
+    provider.type = ProviderType::Oidc;
+    provider.issuer = "https://idp.example";
+    add_certificate();
+    client.answer(200,
+                  R"({"issuer":"https://idp.example","token_endpoint":"https://idp.example/tok",)"
+                  R"("token_endpoint_auth_signing_alg_values_supported":["HS256","RS256"]})");
+    client.answer(400, R"({"error":"invalid_client"})");
+    BOOST_TEST(!send().has_value());
+    BOOST_TEST(client.seen().size() == 2U);  // PS256 is not tried afterwards
+    BOOST_TEST(test::is_signed_by(sent_jwt(1), test::rsa_key(), "RS256"));
+}
+
+BOOST_AUTO_TEST_CASE(an_ec_key_has_one_algorithm) {
+    provider.type = ProviderType::Oidc;
+    provider.token_endpoint = "https://idp.example/tok";
+    add_certificate(test::ec_key());
+    client.answer(400, R"({"error":"invalid_client"})");
+    BOOST_TEST(!send().has_value());
+    BOOST_TEST(client.seen().size() == 1U);
+    BOOST_TEST(test::is_signed_by(sent_jwt(0), test::ec_key(), "ES256"));
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_is_read_anew_is_no_change) {
+    const std::string pem = test::pem_of(test::make_certificate(test::rsa_key()));
+    const std::string key = test::pem_of(test::rsa_key());
+    const std::string other = test::pem_of(test::make_certificate(test::rsa_key()));
+    ClientCredential credential;
+    credential.kind = CredentialKind::Certificate;
+    const auto refused_after = [&](const std::string& certificate) {
+        credential.key = load_certificate_key({certificate, key, ""}).value();
+        provider.credentials = {credential};
+        client.answer(400, R"({"error":"invalid_request","error_codes":[70021]})");
+        return send().error().answer.failure_class;
+    };
+    BOOST_TEST((refused_after(pem) == FailureClass::NeedsAdmin));
+    BOOST_TEST((refused_after(pem) == FailureClass::NeedsAdmin));
+    BOOST_TEST((refused_after(other) == FailureClass::Transient));  // it has to spread
+}
+
+// ---- federated tokens ---------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_federated_token_is_sent_as_it_is_and_shown_when_refused) {
+    const test::TempDir dir;
+    const std::string token =
+        "eyJhbGciOiJSUzI1NiJ9."
+        "eyJpc3MiOiJodHRwczovL2s4cy5leGFtcGxlIiwic3ViIjoiU3lzdGVtOnJlbGF5Iiwi"
+        "YXVkIjoiYXBpOi8vQSJ9.S3ntinel";
+    ClientCredential credential;
+    credential.kind = CredentialKind::FederatedToken;
+    credential.federated_token_file = (dir.path() / "token").string();
+    provider.credentials.push_back(credential);
+
+    auto answer = send();  // not there yet
+    BOOST_REQUIRE(!answer.has_value());
+    BOOST_TEST(answer.error().answer.message.find("cannot be opened") != std::string::npos);
+    BOOST_TEST(client.seen().empty());
+
+    std::ofstream(credential.federated_token_file) << token << '\n';
+    client.answer(200, kToken);
+    BOOST_REQUIRE(send().has_value());
+    BOOST_TEST(client.seen().at(0).body.ends_with("&client_assertion=" + token));
+
+    client.answer(401, R"({"error":"invalid_client","error_codes":[700213]})");
+    answer = send();
+    BOOST_REQUIRE(!answer.has_value());
+    BOOST_TEST(answer.error().answer.message.find("(case matters): iss "
+                                                  "'https://k8s.example', sub 'System:relay', aud "
+                                                  "'api://A', or wait") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_device_poll_sees_the_error_itself) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/capture_log.hh"
+#include "tests/support/client_secret.hh"
 #include "tests/support/manual_time.hh"
 #include "tests/support/scripted_source.hh"
 #include "token-agent/token_keeper.hh"
@@ -21,7 +22,7 @@ inline ProviderConfig provider_named(const std::string& name, std::string_view s
     provider.type = ProviderType::Oidc;
     provider.client_id = "client of " + name;
     provider.token_endpoint = "https://idp.test/" + name;
-    provider.client_secret = std::make_shared<const Secret>(secret);
+    test::set_client_secret(provider, secret);
     return provider;
 }
 

@@ -351,7 +351,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_during_back_off_starts_no_request) {
 BOOST_AUTO_TEST_CASE(reload_keeps_the_token_of_an_unchanged_provider) {
     stock("first");
     AgentConfig config = config_with({"another", "contoso"});  // at another index, secret anew
-    config.providers[1].client_secret = std::make_shared<const Secret>("rotated");
+    test::set_client_secret(config.providers[1], "rotated");
     config.providers[1].proxy = "http://proxy.test:3128";
     reload(config);
     TokenWish contoso = wish();
@@ -372,10 +372,10 @@ struct IdentityRow {
 std::ostream& operator<<(std::ostream& out, const IdentityRow& row) { return out << row.name; }
 const IdentityRow kIdentities[] = {
     {"nothing", [](ProviderConfig&) {}, true},
-    {"secret", [](ProviderConfig& p) { p.client_secret.reset(); }, true},
+    {"secret", [](ProviderConfig& p) { p.credentials.clear(); }, true},
     {"ca_file", [](ProviderConfig& p) { p.ca_file = "/ca.pem"; }, true},
     {"expiry date of the secret",
-     [](ProviderConfig& p) { p.secret_expires = std::chrono::sys_days{}; }, true},
+     [](ProviderConfig& p) { p.credentials[0].secret_expires = std::chrono::sys_days{}; }, true},
     {"scopes of another resource", [](ProviderConfig& p) { p.scopes[3] = {"x"}; }, true},
     {"client_id", [](ProviderConfig& p) { p.client_id += "x"; }, false},
     {"tenant", [](ProviderConfig& p) { p.tenant = "other"; }, false},
@@ -431,7 +431,7 @@ BOOST_AUTO_TEST_CASE(late_answers_of_a_provider_that_came_back_are_ignored) {
 BOOST_AUTO_TEST_CASE(a_changed_secret_starts_the_attempt_under_way_again) {
     const auto caller = get();
     AgentConfig config = config_with({"contoso"});
-    config.providers[0].client_secret = std::make_shared<const Secret>("rotated");
+    test::set_client_secret(config.providers[0], "rotated");
     reload(config);
     BOOST_TEST(caller->calls == 0);
     BOOST_TEST(source.asked().size() == 2U);
@@ -519,7 +519,7 @@ BOOST_FIXTURE_TEST_CASE(a_queued_request_is_asked_once_and_with_the_newest_secre
     (void)get_one(0, Resource::Imap);
     const auto pop = get_one(0, Resource::Pop);
     AgentConfig config = limited({"fabrikam", "contoso"});
-    config.providers[1].client_secret = std::make_shared<const Secret>("rotated");
+    test::set_client_secret(config.providers[1], "rotated");
     reload(config);
     source.give("late smtp");
     source.give("late imap");

@@ -54,6 +54,28 @@ BOOST_AUTO_TEST_CASE(all_bytes_of_all_lengths) {
     }
 }
 
+struct UrlRow {
+    const char* name;
+    std::string_view plain;
+    std::string_view encoded;
+};
+std::ostream& operator<<(std::ostream& out, const UrlRow& row) { return out << row.name; }
+constexpr UrlRow kUrlVectors[] = {
+    {"nothing", "", ""},
+    {"f", "f", "Zg"},
+    {"fo", "fo", "Zm8"},
+    {"foo", "foo", "Zm9v"},
+    {"last two of the alphabet", "\xfb\xff\xbf", "-_-_"},
+    // RFC 7515 appendix C
+    {"the RFC's example", "\x03\xec\xff\xe0\xc1", "A-z_4ME"},
+};
+BOOST_DATA_TEST_CASE(url_safe_and_without_padding, boost::unit_test::data::make(kUrlVectors), row) {
+    BOOST_TEST(view(base64url_encode(row.plain)) == row.encoded);
+    const auto decoded = base64_decode(row.encoded);
+    BOOST_REQUIRE(decoded.has_value());
+    BOOST_TEST(view(*decoded) == row.plain);
+}
+
 BOOST_AUTO_TEST_CASE(the_url_safe_alphabet_is_read_too) {
     const auto decoded = base64_decode("-_-_");
     BOOST_REQUIRE(decoded.has_value());

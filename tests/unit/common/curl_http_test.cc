@@ -217,6 +217,8 @@ const RefusedRow kRefused[] = {
     {"http with the loopback permission", "http://login.example.test/", true,
      "plain http is refused"},
     {"http on loopback without permission", "http://127.0.0.1:1/", false, "allow_http_loopback"},
+    {"the metadata address without permission", "http://169.254.169.254/", true,
+     "plain http is refused"},
     {"a name that begins like loopback", "http://127.0.0.1.example.test/", true,
      "plain http is refused"},
     {"ftp", "ftp://login.example.test/", true, "only https"},
@@ -235,6 +237,14 @@ BOOST_DATA_TEST_CASE(a_url_is_refused, boost::unit_test::data::make(kRefused), r
     BOOST_TEST((answer.error().code == Errc::Config));
     if (row.name != std::string("file")) {
         BOOST_TEST(answer.error().context.find(row.words) != std::string::npos);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(plain_http_to_the_metadata_address_alone) {
+    BOOST_TEST(http::check_url("http://169.254.169.254/metadata", false, true).has_value());
+    for (const char* url : {"http://169.254.169.255/", "http://169.254.169.254.example.test/",
+                            "http://login.example.test/", "http://127.0.0.1/"}) {
+        BOOST_TEST(!http::check_url(url, false, true).has_value());
     }
 }
 
