@@ -111,6 +111,7 @@ Result<void> Daemon::start() {
         return listening;
     }
     wait_for_signal();
+    watch_expiry();
     std::uint64_t watchdog_us = 0;
     if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
         feed_watchdog(std::chrono::microseconds(watchdog_us / 2));
@@ -188,10 +189,7 @@ Result<void> Daemon::open_services() {
     keeper_ = std::make_unique<TokenKeeper>(
         TokenKeeper::Services{clock_, scheduler_, source, log_, random_fraction}, policy_->config);
     tokens_ = std::make_unique<TokenService>(*keeper_, clock_, log_, policy_);
-    AdminService::Services admin{*keeper_, *tokens_, clock_, log_, [this] { return reload(); }};
-    admin.store = store_.get();
-    admin.describe = [this](Json::Value& json) { describe(json); };
-    admin_ = std::make_unique<AdminService>(std::move(admin), policy_);
+    open_admin();
     const Server::Services services{loop_, clock_, scheduler_, log_};
     agent_server_ = std::make_unique<Server>(
         services, kAgentLimits, [this](const service::Peer& peer) { return allowance(peer); },
@@ -207,7 +205,62 @@ Result<void> Daemon::open_services() {
     return {};
 }
 
+void Daemon::open_admin() {
+    const auto changed = [this](const std::string& provider, const std::string& account) {
+        account_changed(provider, account);
+    };
+    logins_ = std::make_unique<LoginService>(
+        LoginService::Services{*http_, *discovery_, *exchange_, store_.get(), clock_, scheduler_,
+                               log_, changed},
+        policy_);
+    admin_store_ = std::make_unique<AdminStore>(
+        AdminStore::Services{store_.get(), clock_, scheduler_, log_, changed});
+    AdminService::Services admin{*keeper_, *tokens_, clock_, log_, [this] { return reload(); }};
+    admin.store = store_.get();
+    admin.describe = [this](Json::Value& json) { describe(json); };
+    admin.others = [this](std::string_view verb, const Json::Value& arguments,
+                          const service::Peer& peer, const Reply& reply) {
+        return logins_->handle(verb, arguments, peer, reply) ||
+               admin_store_->handle(verb, arguments, peer, reply);
+    };
+    admin_ = std::make_unique<AdminService>(std::move(admin), policy_);
+}
+
+/// What is kept in memory of the login before must go first, or it would outlive the new one.
+void Daemon::account_changed(const std::string& provider, const std::string& account) {
+    if (delegated_ != nullptr) {
+        delegated_->account_changed(provider, account);
+    }
+    keeper_->account_changed(provider, account);
+}
+
+void Daemon::tell_expiry() {
+    for (const EndingCredential& each : expiry_.due(*policy_->config, clock_.wall())) {
+        const bool ended = each.threshold == 0;
+        log_.write(LogLine(ended ? LogLevel::Error : LogLevel::Warning,
+                           ended ? "credential_expired" : "credential_expires")
+                       .add("provider", each.provider)
+                       .add("credential", each.what)
+                       .add("days_left", each.days_left)
+                       .add("action",
+                            "make a new one, put it beside the old one into credentials "
+                            "= [...], reload"));
+    }
+}
+
+void Daemon::watch_expiry() {
+    tell_expiry();
+    (void)scheduler_.at(clock_.boot() + 1h, [this] { watch_expiry(); });
+}
+
 void Daemon::describe(Json::Value& json) const {
+    for (const EndingCredential& each : ending_credentials(*policy_->config, clock_.wall())) {
+        Json::Value row(Json::objectValue);
+        row["provider"] = each.provider;
+        row["credential"] = each.what;
+        row["days_left"] = static_cast<Json::Int64>(each.days_left);
+        json["ending_credentials"].append(std::move(row));
+    }
     if (store_ == nullptr) {
         return;
     }
@@ -266,6 +319,8 @@ AdminService::ReloadResult Daemon::reload() {
     }
     tokens_->reload(policy_);
     admin_->reload(policy_);
+    logins_->reload(policy_);
+    tell_expiry();
     keeper_->reload(policy_->config);
     log_.write(LogLine(LogLevel::Notice, "reloaded")
                    .add("accounts", static_cast<std::int64_t>(policy_->config->accounts.size())));

@@ -13,12 +13,15 @@
 #include "common/http/curl_http.hh"
 #include "common/service/loop_scheduler.hh"
 #include "token-agent/admin_service.hh"
+#include "token-agent/admin_store.hh"
 #include "token-agent/config_loader.hh"
+#include "token-agent/credentials/expiry.hh"
 #include "token-agent/discovery.hh"
 #include "token-agent/grants/client_credentials.hh"
 #include "token-agent/grants/delegated.hh"
 #include "token-agent/keep_alive.hh"
 #include "token-agent/listeners.hh"
+#include "token-agent/login/login_service.hh"
 #include "token-agent/server.hh"
 #include "token-agent/source_by_grant.hh"
 #include "token-agent/store/store_opening.hh"
@@ -51,7 +54,11 @@ private:
     void open_sources();
     [[nodiscard]] Result<void> open_services();
     [[nodiscard]] Result<void> listen();
+    void open_admin();
     void describe(Json::Value& json) const;
+    void account_changed(const std::string& provider, const std::string& account);
+    void watch_expiry();
+    void tell_expiry();
     void warn_of_store_changes(const AgentConfig& before, const AgentConfig& now);
     [[nodiscard]] std::size_t allowance(const service::Peer& peer) const;
     AdminService::ReloadResult reload();
@@ -80,7 +87,10 @@ private:
     std::unique_ptr<KeepAlive> keep_alive_;
     std::unique_ptr<TokenKeeper> keeper_;
     std::unique_ptr<TokenService> tokens_;
+    std::unique_ptr<LoginService> logins_;
+    std::unique_ptr<AdminStore> admin_store_;
     std::unique_ptr<AdminService> admin_;
+    ExpiryWatch expiry_;
     std::unique_ptr<Server> agent_server_;
     std::unique_ptr<Server> admin_server_;
     std::vector<Listener> listeners_;  // their descriptors move to the servers

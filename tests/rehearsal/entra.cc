@@ -172,8 +172,11 @@ HttpAnswer EntraRoom::serve_device_code(const HttpRequest& request, RequestRecor
     if (const auto error = judge_tenant(record.tenant)) {
         return refuse(*error, request, record, now);
     }
-    if (!asked.form.malformed.empty() || !asked.form.duplicates.empty()) {
-        return refuse(entra_error(90023, asked.form.malformed), request, record, now);
+    if (!asked.form.malformed.empty()) {
+        return refuse(entra_error(90023, asked.form.malformed + "."), request, record, now);
+    }
+    if (!asked.form.duplicates.empty()) {
+        return refuse(entra_error(9000411, asked.form.duplicates.front()), request, record, now);
     }
     if (asked.client_id.empty()) {
         return refuse(entra_error(900144, "client_id"), request, record, now);

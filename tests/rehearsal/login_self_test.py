@@ -197,6 +197,9 @@ class Codes(LoginBase):
         self.authorize(redirect_uri="https://a.test:8443/x")
         self.authorize(400, redirect_uri="http://localhost:9/cb")
         self.authorize(400, redirect_uri="https://a.test/x")
+        self.put(redirect_uris=["https://a.test/x"])
+        self.authorize(redirect_uri="https://a.test/x")
+        self.authorize(400, redirect_uri="https://a.test:8443/x")
         self.assertIn("AADSTS700016", self.authorize(400, client_id="nobody"))
         self.assertIn("AADSTS90002", self.authorize(400, path="/no.test/oauth2/v2.0/authorize"))
 
@@ -476,6 +479,11 @@ class Devices(LoginBase):
         self.refused(self.begin(400, client_id="x"), "unauthorized_client", 700016)
         self.refused(self.begin(400, scope="https://outlook.office.com/No"), "invalid_scope", 70011)
         self.refused(self.begin(400, scope=f"{SMTP} {MAIL}"), "invalid_scope", 28000)
+        for body, code in (("client_id=user-app&scope=a b", 90023),
+                           ("client_id=user-app&scope=a&scope=b", 9000411)):
+            _, data = self.r.post(body, path=self.path + "devicecode")
+            self.refused(data, "invalid_request", code)
+        self.assertEqual(self.get(self.path + "devicecode")[0].status, 405)
         self.behave({"kind": "error", "aadsts": 90055}, endpoint="devicecode")
         self.refused(self.begin(429), "temporarily_unavailable", 90055)
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "token-agent/client_authentication.hh"
+#include "token-agent/credentials/client_proof.hh"
 #include "token-agent/form.hh"
 #include "token-agent/json.hh"
 #include "token-agent/providers.hh"
@@ -24,15 +25,12 @@ bool is_absent(long status) { return status == 404 || status == 405 || status ==
 
 /// The endpoints of Microsoft and Google take the client's id alone; others want a confidential
 /// client to prove itself here too (section 3.1).
-const ClientCredential* credential_for(const ProviderConfig& provider,
-                                       const std::vector<ClientCredential>& credentials) {
+std::optional<ClientProof> proof_for(const ProviderConfig& provider, const std::string& endpoint,
+                                     WallTime now) {
     if (provider.type == ProviderType::Microsoft || provider.type == ProviderType::Google) {
-        return nullptr;
+        return std::nullopt;
     }
-    const auto found = std::find_if(
-        credentials.begin(), credentials.end(),
-        [](const ClientCredential& each) { return each.kind == CredentialKind::Secret; });
-    return found == credentials.end() ? nullptr : &*found;
+    return usual_proof(provider, endpoint, now);
 }
 
 }  // namespace
@@ -64,8 +62,8 @@ http::Request DeviceFlow::device_request() const {
     request.transport = transport_of(*wish_.config, provider());
     request.max_body_bytes = kMaxAnswerBytes;
     FormBody form;
-    const std::vector<ClientCredential> credentials = credentials_of(provider());
-    authenticate_client(provider(), credential_for(provider(), credentials), form, request);
+    const auto proof = proof_for(provider(), wish_.endpoint, services_.clock.wall());
+    authenticate_client(provider(), proof ? &*proof : nullptr, form, request);
     form.add_if("scope", wish_.scope);
     request.body = std::move(form).finish();
     return request;
@@ -77,8 +75,7 @@ tl::expected<DeviceGrant, protocol::AgentFailure> DeviceFlow::read(
     context.provider = provider().name;
     context.grant = Grant::Delegated;
     context.now = services_.clock.wall();
-    const std::vector<ClientCredential> credentials = credentials_of(provider());
-    for (const ClientCredential& each : credentials) {
+    for (const ClientCredential& each : provider().credentials) {
         if (each.secret != nullptr) {
             context.redacted.push_back(each.secret->reveal());
         }

@@ -303,7 +303,7 @@ void LoginService::answer_plan(const LoginOrder& order, const LoginEndpoints& en
     json["cloud"] = std::string(name_of_cloud(provider.cloud));
     json["tenant"] = provider.tenant;
     json["client_id"] = provider.client_id;
-    json["confidential"] = provider.client_secret != nullptr || !provider.credentials.empty();
+    json["confidential"] = !provider.credentials.empty();
     json["authority"] =
         http::host_of(endpoints.authorization.empty() ? endpoints.device : endpoints.authorization);
     json["redirect_uri"] =
@@ -487,7 +487,7 @@ void LoginService::log_out_account(const Json::Value& arguments, const service::
         return;
     }
     end_sessions_of(*order, "this account was logged out meanwhile");
-    log_out({services_.client, services_.discovery, *services_.store},
+    log_out({services_.client, services_.discovery, *services_.store, services_.clock},
             {order->config, order->provider, order->login},
             [this, alive = alive_, order = *order, uid = peer.uid, pid = peer.pid,
              reply](Result<LogoutOutcome> outcome) {

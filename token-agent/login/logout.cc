@@ -7,6 +7,7 @@
 
 #include "common/text.hh"
 #include "token-agent/client_authentication.hh"
+#include "token-agent/credentials/client_proof.hh"
 #include "token-agent/form.hh"
 #include "token-agent/json.hh"
 #include "token-agent/login/login_endpoints.hh"
@@ -105,12 +106,10 @@ void Logout::revoke(const std::string& endpoint) {
     request.max_body_bytes = kMaxAnswerBytes;
     FormBody form;
     form.add("token", login_->refresh_token.reveal()).add("token_type_hint", "refresh_token");
-    const std::vector<ClientCredential> credentials = credentials_of(provider_);
-    const auto secret = std::find_if(
-        credentials.begin(), credentials.end(),
-        [](const ClientCredential& each) { return each.kind == CredentialKind::Secret; });
-    const bool shows_secret = secret != credentials.end() && !login_->public_client;
-    authenticate_client(provider_, shows_secret ? &*secret : nullptr, form, request);
+    const auto proof = login_->public_client
+                           ? std::nullopt
+                           : usual_proof(provider_, endpoint, services_.clock.wall());
+    authenticate_client(provider_, proof ? &*proof : nullptr, form, request);
     request.body = std::move(form).finish();
     login_.reset();
     services_.client.send(std::move(request),

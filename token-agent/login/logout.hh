@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "common/clock.hh"
 #include "common/http/http_client.hh"
 #include "token-agent/config.hh"
 #include "token-agent/discovery.hh"
@@ -31,6 +32,7 @@ struct LogoutServices {
     http::HttpClient& client;
     Discovery& discovery;
     StoreQueue& store;
+    const Clock& clock;
 };
 
 /// `done` runs once, later. Error: Unavailable, the store could not forget; the login is still
