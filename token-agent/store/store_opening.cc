@@ -187,15 +187,15 @@ Result<void> bring_up_to_date(Database& database, const std::string& path, WallT
                        report.read_only + "; it must be writable once, for the new schema");
     }
     if (*version > 0) {
-        const std::string backup =
-            path + ".v" + std::to_string(*version) + "-" + compact_time(now) + ".bak";
-        if (auto done = back_up(database, backup, path + ".bak.tmp"); !done) {
-            done.error().context +=
+        const std::string backup = path + ".v" + std::to_string(*version) + "-" + compact_time(now);
+        auto made = back_up(database, backup, path + ".bak.tmp");
+        if (!made) {
+            made.error().context +=
                 " (the copy that is made before the schema changes from version " +
                 std::to_string(*version) + ")";
-            return done;
+            return tl::unexpected(std::move(made.error()));
         }
-        report.backup = backup;
+        report.backup = std::move(*made);
         report.migrated_from = *version;
     }
     report.created = *version == 0;
