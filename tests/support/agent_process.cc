@@ -52,13 +52,16 @@ std::string Agent::agent_toml() const {
         text += "{path = " + quoted(socket) + ", group = \"postfix\", mode = \"0660\"}, ";
     }
     text += "]\nadmin_socket = " + quoted(admin_socket()) +
-            "\nstore = " + quoted("sqlite:" + (directory / "tokens.db").string()) +
+            "\nstore = " + quoted("sqlite:" + store().string()) +
             "\nmaster_key = " + quoted("file:" + (directory / "master-key").string()) +
             "\nca_file = " + quoted(settings_.ca_file) + "\n" + settings_.more + "\n";
     for (const AgentProvider& provider : settings_.providers) {
         text += "[provider." + provider.name + "]\ntype = " + quoted(provider.type) +
-                "\nclient_id = " + quoted(provider.client_id) + "\nclient_secret = " +
-                quoted("file:" + (directory / (provider.name + ".secret")).string()) + "\n";
+                "\nclient_id = " + quoted(provider.client_id) + "\n";
+        if (!provider.secret.empty()) {
+            text += "client_secret = " +
+                    quoted("file:" + (directory / (provider.name + ".secret")).string()) + "\n";
+        }
         if (!provider.tenant.empty()) {
             text += "tenant = " + quoted(provider.tenant) + "\n";
         }
@@ -81,6 +84,7 @@ std::string Agent::agent_toml() const {
 
 void Agent::write_configuration() const {
     write_file(configuration(), agent_toml());
+    make_directory(store().parent_path(), 0700);
     write_file(settings_.directory / "master-key", "0123456789abcdef0123456789abcdef", 0600);
     for (const AgentProvider& provider : settings_.providers) {
         write_file(settings_.directory / (provider.name + ".secret"), provider.secret + "\n", 0600);

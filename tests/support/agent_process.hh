@@ -11,7 +11,8 @@
 
 namespace postbearer::test {
 
-/// An app registration as agent.toml names it; the secret goes into a file of mode 0600.
+/// An app registration as agent.toml names it; the secret goes into a file of mode 0600. Without
+/// one it is a public client.
 struct AgentProvider {
     std::string name = "rehearsal";
     std::string type = "microsoft";
@@ -81,6 +82,8 @@ public:
     [[nodiscard]] const Path& socket() const { return settings_.sockets.front(); }
     [[nodiscard]] Path configuration() const { return settings_.directory / "agent.toml"; }
     [[nodiscard]] Path admin_socket() const { return settings_.directory / "admin.sock"; }
+    /// Of logins and tokens; nobody else may look into its directory.
+    [[nodiscard]] Path store() const { return settings_.directory / "state/tokens.db"; }
     [[nodiscard]] Path log_path() const { return settings_.directory / "agent.log"; }
     [[nodiscard]] LogWatch log() const { return LogWatch(log_path()); }
 
