@@ -11,7 +11,8 @@
 
 namespace postbearer::test {
 
-/// An app registration as agent.toml names it; the secret goes into a file of mode 0600.
+/// An app registration as agent.toml names it; the secret goes into a file of mode 0600. Without
+/// one it is a public client.
 struct AgentProvider {
     std::string name = "rehearsal";
     std::string type = "microsoft";

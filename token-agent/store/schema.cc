@@ -3,8 +3,6 @@
 
 #include <unistd.h>
 
-#include <utility>
-
 #include "token-agent/store/store_files.hh"
 
 namespace postbearer::agent {
@@ -32,16 +30,6 @@ constexpr const char* kSteps[] = {
     "ALTER TABLE record ADD COLUMN attempt_at INTEGER;",
 };
 static_assert(sizeof kSteps / sizeof kSteps[0] == kSchemaVersion);
-
-/// A start that was cut short behind its copy may have been in the same second.
-std::string free_name(const std::string& prefix) {
-    constexpr int kCopiesOfASecond = 100;
-    std::string name = prefix + ".bak";
-    for (int n = 1; n < kCopiesOfASecond && !(identity_of(name) == FileIdentity{}); ++n) {
-        name = prefix + "." + std::to_string(n) + ".bak";
-    }
-    return name;
-}
 
 Result<void> copy_into(Database& database, const std::string& file) {
     auto statement = database.prepare("VACUUM INTO ?");
@@ -74,26 +62,23 @@ Result<void> migrate(Database& database, std::int64_t from) {
     return transaction->commit();
 }
 
-Result<std::string> back_up(Database& database, const std::string& prefix,
+Result<std::string> back_up(Database& database, const std::string& to,
                             const std::string& unfinished) {
     (void)::unlink(unfinished.c_str());  // of an attempt that was cut short
     // SQLite takes an empty file that is there, and so leaves its mode as it is.
     if (auto made = create_private_file(unfinished); !made) {
         return tl::unexpected(std::move(made.error()));
     }
-    if (auto done = copy_into(database, unfinished); !done) {
+    const auto copied = copy_into(database, unfinished);
+    auto name = copied ? rename_to_new(unfinished, to) : tl::unexpected(copied.error());
+    if (!name) {
         (void)::unlink(unfinished.c_str());
-        return tl::unexpected(std::move(done.error()));
+        return name;
     }
-    auto name = free_name(prefix);
-    auto renamed = rename_new(unfinished, name);
-    if (!renamed) {
-        (void)::unlink(unfinished.c_str());
-    } else {
-        renamed = sync_directory_of(name);
+    if (auto synced = sync_directory_of(to); !synced) {
+        return tl::unexpected(std::move(synced.error()));
     }
-    return renamed ? Result<std::string>(std::move(name))
-                   : tl::unexpected(std::move(renamed.error()));
+    return name;
 }
 
 }  // namespace postbearer::agent

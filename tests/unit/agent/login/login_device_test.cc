@@ -395,14 +395,14 @@ BOOST_AUTO_TEST_CASE(a_confidential_client_of_a_generic_server_proves_itself_for
     provider.type = ProviderType::Oidc;
     provider.token_endpoint = "https://idp.example/token";
     provider.device_authorization_endpoint = "https://idp.example/device";
-    provider.client_secret = std::make_shared<const Secret>("S3ntinel-secret");
+    be_confidential();
     begin();
     BOOST_TEST(sent().url == "https://idp.example/device");
     BOOST_TEST(sent_field("client_secret=S3ntinel-secret"));
 }
 
 BOOST_AUTO_TEST_CASE(a_login_made_without_the_secret_says_so_in_the_store) {
-    provider.client_secret = std::make_shared<const Secret>("S3ntinel-secret");
+    be_confidential();
     begin();
     BOOST_TEST(sent().body.find("secret") == std::string::npos);
     client.answer(401, R"({"error":"invalid_client","error_codes":[700025]})");

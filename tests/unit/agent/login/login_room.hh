@@ -190,6 +190,12 @@ public:
         }
         return shown->here ? shown : last;
     }
+    void be_confidential() {
+        ClientCredential credential;
+        credential.secret = std::make_shared<const Secret>("S3ntinel-secret");
+        provider.credentials = {credential};
+        drop_service();
+    }
     void store_breaks() {
         store.write_error = Error{Errc::Unavailable, "token store: the disk is full"};
     }

@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(revoked_then_forgotten) {
 
 BOOST_AUTO_TEST_CASE(a_confidential_client_proves_itself) {
     of_google();
-    provider.client_secret = std::make_shared<const Secret>("S3ntinel-secret");
+    be_confidential();
     client.answer(200, "");
     (void)log_out();
     BOOST_TEST(sent_field("client_secret=S3ntinel-secret"));
