@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/account_table.hh"
 
+#include "common/text.hh"
 #include "token-agent/account_name.hh"
 
 namespace postbearer::agent {
+
+std::string token_account(const AccountRule& rule, std::string_view account) {
+    if (rule.grant == Grant::ClientCredentials) {
+        return {};
+    }
+    return ascii_lower(rule.login.empty() ? account : std::string_view(rule.login));
+}
 
 AccountTable::AccountTable(const AgentConfig& config) {
     by_match_.reserve(config.accounts.size());

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "token-agent/config.hh"
 
 namespace postbearer::agent {
+
+/// Whose tokens an account gets by its rule, in lower case: nobody's in particular (empty) for
+/// those of the application itself, else the login of the rule or the account.
+[[nodiscard]] std::string token_account(const AccountRule& rule, std::string_view account);
 
 /// Finds the rule for an account: its exact address, then `@domain` (no sub-domains), then `*`,
 /// without regard to ASCII case. Points into the AgentConfig, which must outlive it.

@@ -43,6 +43,24 @@ bool parse_object(std::string_view bytes, Json::Value& out) {
     }
 }
 
+void add_login(Json::Value& json, const std::optional<LoginNote>& login) {
+    if (!login) {
+        return;
+    }
+    if (!login->trouble.empty()) {
+        json["login_trouble"] = login->trouble;
+    }
+    if (login->logged_in_at) {
+        json["logged_in_at"] =
+            static_cast<Json::Int64>(login->logged_in_at->time_since_epoch().count());
+        json["used_at"] = static_cast<Json::Int64>(login->used_at.time_since_epoch().count());
+        json["generation"] = static_cast<Json::UInt64>(login->generation);
+        if (!login->user.empty()) {
+            json["signed_in_user"] = login->user;
+        }
+    }
+}
+
 }  // namespace
 
 std::string_view name_of(Grant grant) noexcept {
@@ -114,7 +132,8 @@ Json::Value token_json(const TokenStatus& status) {
 }
 
 Json::Value account_json(const AgentConfig& config, const AccountRule& rule,
-                         std::string_view shown_as, const std::vector<TokenStatus>& tokens) {
+                         std::string_view shown_as, const std::vector<TokenStatus>& tokens,
+                         const std::optional<LoginNote>& login) {
     const ProviderConfig& provider = config.providers[rule.provider];
     Json::Value json(Json::objectValue);
     json["account"] = text(shown_as);
@@ -125,10 +144,17 @@ Json::Value account_json(const AgentConfig& config, const AccountRule& rule,
     if (!rule.user.empty()) {
         json["user"] = rule.user;
     }
-    std::string_view state = rule.grant == Grant::ClientCredentials ? "configured" : "needs_user";
+    std::string_view state = "configured";
+    if (rule.grant == Grant::Delegated) {
+        json["login"] = rule.login.empty() ? text(shown_as) : rule.login;
+        add_login(json, login);
+        if (login && !login->logged_in_at) {
+            state = "needs_user";
+        }
+    }
     json["tokens"] = Json::Value(Json::arrayValue);
     for (const TokenStatus& token : tokens) {
-        if (token.provider != provider.name || rule.grant != Grant::ClientCredentials) {
+        if (token.grant != rule.grant) {
             continue;
         }
         json["tokens"].append(token_json(token));

@@ -5,6 +5,7 @@
 
 #include <json/value.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,11 +25,21 @@ namespace postbearer::agent {
 [[nodiscard]] Json::Value token_json(const TokenStatus& status);
 [[nodiscard]] Json::Value failure_json(const FetchFailure& failure);
 
+/// What the store has of a login. Without logged_in_at: nobody has logged in, or it cannot be told.
+struct LoginNote {
+    std::optional<WallTime> logged_in_at;
+    WallTime used_at;
+    std::string user;
+    std::uint64_t generation = 0;
+    std::string trouble;  // why the record cannot be used
+};
+
 /// One row of `status`: a rule with the tokens that serve it. `shown_as` is the address asked for,
 /// or the rule's own match.
 [[nodiscard]] Json::Value account_json(const AgentConfig& config, const AccountRule& rule,
                                        std::string_view shown_as,
-                                       const std::vector<TokenStatus>& tokens);
+                                       const std::vector<TokenStatus>& tokens,
+                                       const std::optional<LoginNote>& login);
 
 /// What a JWT says of itself, for diagnosis only: our logic never depends on it. Opaque tokens give
 /// {"type":"opaque"}.

@@ -11,6 +11,7 @@
 
 #include "common/agent_protocol.hh"
 #include "common/text.hh"
+#include "token-agent/admin_answer.hh"
 #include "token-agent/admin_json.hh"
 
 namespace postbearer::agent {
@@ -19,12 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using protocol::FailureClass;
 using protocol::FailureCode;
-
-constexpr std::size_t kRowsPerPage = 1000;
-/// A row of a provider in trouble holds long sentences, so bytes count too: half the limit leaves
-/// room for the rest of the document.
-constexpr std::size_t kBytesPerPage = protocol::kMaxAdminBytes / 2;
-constexpr std::int64_t kLongestPeriod = 366LL * 24 * 3600;
 
 std::optional<gid_t> group_id(const std::string& name) {
     std::vector<char> memory(64 * 1024);
@@ -36,21 +31,6 @@ std::optional<gid_t> group_id(const std::string& name) {
         return std::nullopt;
     }
     return entry.gr_gid;
-}
-
-void answer(const Reply& reply, const Json::Value& json) {
-    reply(std::move(protocol::MessageWriter().add("status", "ok").add("json", compact(json)))
-              .finish());
-}
-
-void refuse(const Reply& reply, FailureClass failure_class, FailureCode code, std::string message) {
-    reply(
-        encode(protocol::AgentFailure{failure_class, code, std::move(message), std::nullopt, {}}));
-}
-
-std::string string_argument(const Json::Value& arguments, const char* name) {
-    const Json::Value& value = arguments[name];
-    return value.isString() ? value.asString() : std::string();
 }
 
 bool parse_arguments(std::string_view bytes, Json::Value& out) {
@@ -95,7 +75,10 @@ void append_page(const AgentConfig& config, const Json::Value& arguments, Json::
 }  // namespace
 
 AdminService::AdminService(Services services, std::shared_ptr<const Policy> policy)
-    : services_(std::move(services)), started_(services_.clock.boot()) {
+    : services_(std::move(services)),
+      status_(services_.keeper, services_.store),
+      refresh_(services_.keeper, services_.store),
+      started_(services_.clock.boot()) {
     reload(std::move(policy));
 }
 
@@ -138,32 +121,31 @@ void AdminService::handle(const service::Peer& peer, std::string_view block, Rep
                             .add("uid", static_cast<std::int64_t>(peer.uid))
                             .add("pid", static_cast<std::int64_t>(peer.pid))
                             .add("verb", printable(verb, 40)));
-    dispatch(verb, arguments, std::move(reply));
+    dispatch(peer, verb, arguments, std::move(reply));
 }
 
-void AdminService::dispatch(std::string_view verb, const Json::Value& arguments, Reply reply) {
+void AdminService::dispatch(const service::Peer& peer, std::string_view verb,
+                            const Json::Value& arguments, Reply reply) {
     if (verb == "status") {
-        status(arguments, reply);
+        status(arguments, std::move(reply));
     } else if (verb == "list") {
         list(arguments, reply);
     } else if (verb == "refresh") {
-        refresh(arguments, std::move(reply));
+        refresh_.answer(policy_, arguments, std::move(reply));
     } else if (verb == "inspect") {
         inspect(arguments, std::move(reply));
     } else if (verb == "reload") {
         reload_now(reply);
     } else if (verb == "ping") {
         reply(protocol::encode_pong(POSTBEARER_VERSION));
-    } else {
+    } else if (!services_.others || !services_.others(verb, arguments, peer, reply)) {
         refuse(reply, FailureClass::BadRequest, FailureCode::Syntax,
-               "request is none of status, list, refresh, inspect, reload, ping");
+               "the agent knows no request of this name; are postbearer and postbearer-agent of "
+               "one version?");
     }
 }
 
-void AdminService::status(const Json::Value& arguments, const Reply& reply) {
-    const AgentConfig& config = *policy_->config;
-    const std::string account = string_argument(arguments, "account");
-    const std::vector<TokenStatus> tokens = services_.keeper.status();
+void AdminService::status(const Json::Value& arguments, Reply reply) {
     Json::Value json = document("status");
     json["agent"]["version"] = POSTBEARER_VERSION;
     json["agent"]["uptime"] = static_cast<Json::Int64>(
@@ -172,23 +154,11 @@ void AdminService::status(const Json::Value& arguments, const Reply& reply) {
     json["agent"]["handed_out"] = static_cast<Json::UInt64>(counters.handed_out);
     json["agent"]["denied"] = static_cast<Json::UInt64>(counters.denied);
     json["agent"]["failed"] = static_cast<Json::UInt64>(counters.failed);
-    json["agent"]["accounts"] = static_cast<Json::UInt64>(config.accounts.size());
-    if (!account.empty()) {
-        const AccountRule* rule = policy_->accounts.find(account);
-        if (rule == nullptr) {
-            refuse(reply, FailureClass::UnknownAccount, FailureCode::NoAccount,
-                   "no [[account]] rule matches " + printable(account, 254));
-            return;
-        }
-        json["accounts"] = Json::Value(Json::arrayValue);
-        json["accounts"].append(account_json(config, *rule, account, tokens));
-        answer(reply, json);
-        return;
+    json["agent"]["accounts"] = static_cast<Json::UInt64>(policy_->config->accounts.size());
+    if (services_.describe) {
+        services_.describe(json);
     }
-    append_page(config, arguments, json, [&](const AccountRule& rule) {
-        return account_json(config, rule, rule.match, tokens);
-    });
-    answer(reply, json);
+    status_.answer(policy_, arguments, std::move(json), std::move(reply));
 }
 
 void AdminService::list(const Json::Value& arguments, const Reply& reply) {
@@ -202,106 +172,7 @@ void AdminService::list(const Json::Value& arguments, const Reply& reply) {
         row["where"] = config.files[rule.file] + ":" + std::to_string(rule.line);
         return row;
     });
-    answer(reply, json);
-}
-
-/// Several refreshes answered as one document when the last has ended.
-struct AdminService::RefreshJob {
-    Reply reply;
-    Json::Value json;
-    std::size_t open = 0;
-
-    void add(Json::Value row, const KeeperAnswer& outcome) {
-        row["ok"] = outcome.has_value();
-        if (outcome) {
-            row["expires_at"] =
-                static_cast<Json::Int64>(outcome->expires_at.time_since_epoch().count());
-            row["fingerprint"] = outcome->token->fingerprint;
-        } else {
-            row["error"] = failure_json(outcome.error());
-        }
-        json["results"].append(std::move(row));
-        one_done();
-    }
-
-    void one_done() {
-        --open;
-        if (open == 0) {
-            answer(reply, json);
-        }
-    }
-};
-
-Json::Value AdminService::target_json(const AgentConfig& config, const Target& target) {
-    Json::Value row(Json::objectValue);
-    row["provider"] = config.providers[target.provider].name;
-    row["resource"] = std::string(name_of(target.resource));
-    return row;
-}
-
-void AdminService::refresh(const Json::Value& arguments, Reply reply) {
-    const AgentConfig& config = *policy_->config;
-    const std::string account = string_argument(arguments, "account");
-    const AccountRule* rule = nullptr;
-    if (!account.empty()) {
-        rule = policy_->accounts.find(account);
-        if (rule == nullptr) {
-            refuse(reply, FailureClass::UnknownAccount, FailureCode::NoAccount,
-                   "no [[account]] rule matches " + printable(account, 254));
-            return;
-        }
-        if (rule->grant != Grant::ClientCredentials) {
-            refuse(reply, FailureClass::NeedsUser, FailureCode::NotLoggedIn,
-                   "account " + printable(account, 254) +
-                       ": nobody has logged in for it, and this version of the agent has no login "
-                       "yet");
-            return;
-        }
-    }
-    auto job = std::make_shared<RefreshJob>();
-    job->reply = std::move(reply);
-    job->json = document("refresh");
-    job->json["results"] = Json::Value(Json::arrayValue);
-    job->open = 1;  // ours, until all have been started
-    const bool dry_run = arguments["dry_run"].isBool() && arguments["dry_run"].asBool();
-    for (const Target& target : refresh_targets(rule, arguments)) {
-        if (dry_run) {
-            job->json["results"].append(target_json(config, target));
-            continue;
-        }
-        ++job->open;
-        services_.keeper.refresh(target.provider, target.resource,
-                                 [job, row = target_json(config, target)](
-                                     const KeeperAnswer& outcome) { job->add(row, outcome); });
-    }
-    job->one_done();
-}
-
-std::vector<AdminService::Target> AdminService::refresh_targets(
-    const AccountRule* rule, const Json::Value& arguments) const {
-    const AgentConfig& config = *policy_->config;
-    const std::string only_provider = string_argument(arguments, "provider");
-    const bool soon_only = arguments["expiring_within"].isInt64();
-    const milliseconds within =
-        soon_only ? seconds(std::clamp<std::int64_t>(arguments["expiring_within"].asInt64(), 0,
-                                                     kLongestPeriod))
-                  : milliseconds::max();
-    std::vector<Target> targets;
-    for (const TokenStatus& token : services_.keeper.status()) {
-        const auto provider = std::find_if(
-            config.providers.begin(), config.providers.end(),
-            [&token](const ProviderConfig& each) { return each.name == token.provider; });
-        const auto index = static_cast<std::uint32_t>(provider - config.providers.begin());
-        if (provider != config.providers.end() && (rule == nullptr || rule->provider == index) &&
-            (only_provider.empty() || only_provider == token.provider) && token.left < within) {
-            targets.push_back({index, token.resource});
-        }
-    }
-    // An account by name is a wish for a token even if nobody has asked for one yet.
-    if (targets.empty() && rule != nullptr && !soon_only) {
-        targets.push_back({rule->provider, Resource::Smtp});
-    }
-    return targets;
+    answer_json(reply, json);
 }
 
 void AdminService::inspect(const Json::Value& arguments, Reply reply) {
@@ -314,21 +185,18 @@ void AdminService::inspect(const Json::Value& arguments, Reply reply) {
         return;
     }
     if (rule == nullptr) {
-        refuse(reply, FailureClass::UnknownAccount, FailureCode::NoAccount,
-               "no [[account]] rule matches " + printable(account, 254));
+        refuse_unknown_account(reply, account);
         return;
     }
-    if (rule->grant != Grant::ClientCredentials) {
-        refuse(reply, FailureClass::NeedsUser, FailureCode::NotLoggedIn,
-               "account " + printable(account, 254) +
-                   ": nobody has logged in for it, and this version of the agent has no login yet");
-        return;
-    }
+    TokenOwner owner;
+    owner.provider = rule->provider;
+    owner.grant = rule->grant;
+    owner.account = token_account(*rule, account);
+    owner.resource = *resource;
     // Fresh, not cached: the point is to see what the provider says today.
     services_.keeper.refresh(
-        rule->provider, *resource,
-        [account, resource = *resource, reply = std::move(reply),
-         provider = policy_->config->providers[rule->provider].name](KeeperAnswer outcome) {
+        owner, [account, resource = *resource, reply = std::move(reply),
+                provider = policy_->config->providers[rule->provider].name](KeeperAnswer outcome) {
             if (!outcome) {
                 protocol::AgentFailure failure = outcome.error().answer;
                 failure.message = "account " + account + ": " + failure.message;
@@ -345,7 +213,7 @@ void AdminService::inspect(const Json::Value& arguments, Reply reply) {
                 static_cast<Json::Int64>(std::chrono::floor<seconds>(outcome->left).count());
             json["token"]["expires_at"] =
                 static_cast<Json::Int64>(outcome->expires_at.time_since_epoch().count());
-            answer(reply, json);
+            answer_json(reply, json);
         });
 }
 
@@ -359,7 +227,7 @@ void AdminService::reload_now(const Reply& reply) {
     for (const std::string& line : lines) {
         target.append(line);
     }
-    answer(reply, json);
+    answer_json(reply, json);
 }
 
 }  // namespace postbearer::agent

@@ -16,6 +16,8 @@
 #include "common/clock.hh"
 #include "common/log.hh"
 #include "common/service/peer.hh"
+#include "token-agent/admin_refresh.hh"
+#include "token-agent/admin_status.hh"
 #include "token-agent/policy.hh"
 #include "token-agent/token_keeper.hh"
 #include "token-agent/token_service.hh"
@@ -37,6 +39,12 @@ public:
         const Clock& clock;
         Log& log;
         std::function<ReloadResult()> reload;
+        StoreQueue* store = nullptr;                   // null: no store is configured
+        std::function<void(Json::Value&)> describe{};  // adds what else `status` tells
+        /// Verbs of other rooms: false, it is none of theirs.
+        std::function<bool(std::string_view verb, const Json::Value& arguments,
+                           const service::Peer& peer, const Reply& reply)>
+            others{};
     };
 
     AdminService(Services services, std::shared_ptr<const Policy> policy);
@@ -45,24 +53,17 @@ public:
     void reload(std::shared_ptr<const Policy> policy);
 
 private:
-    struct RefreshJob;
-    struct Target {
-        std::uint32_t provider = 0;
-        Resource resource = Resource::Smtp;
-    };
-
     [[nodiscard]] bool may_administer(const service::Peer& peer) const;
-    void dispatch(std::string_view verb, const Json::Value& arguments, Reply reply);
-    void status(const Json::Value& arguments, const Reply& reply);
+    void dispatch(const service::Peer& peer, std::string_view verb, const Json::Value& arguments,
+                  Reply reply);
+    void status(const Json::Value& arguments, Reply reply);
     void list(const Json::Value& arguments, const Reply& reply);
-    void refresh(const Json::Value& arguments, Reply reply);
-    [[nodiscard]] std::vector<Target> refresh_targets(const AccountRule* rule,
-                                                      const Json::Value& arguments) const;
-    [[nodiscard]] static Json::Value target_json(const AgentConfig& config, const Target& target);
     void inspect(const Json::Value& arguments, Reply reply);
     void reload_now(const Reply& reply);
 
     Services services_;
+    AdminStatus status_;
+    AdminRefresh refresh_;
     std::shared_ptr<const Policy> policy_;
     std::optional<gid_t> admin_group_;
     BootTime started_;

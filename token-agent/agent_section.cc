@@ -102,21 +102,74 @@ void read_socket_settings(const Table& table, Loading& loading) {
     }
 }
 
-/// Checked now, so that a file written for the next version is not a surprise then.
-void check_unused(const Table& table) {
-    if (const auto store = table.find("store")) {
+constexpr std::string_view kStorePrefix = "sqlite:";
+constexpr std::size_t kMasterKeyBytes = 32;
+
+/// Null with a problem recorded if it cannot be had.
+std::shared_ptr<const Secret> read_master_key(const Value& value, std::string_view key,
+                                              const Loading& loading) {
+    const auto text = value.as_string();
+    if (!text) {
+        return nullptr;
+    }
+    auto reference = config::parse_secret_reference(*text, key);
+    if (!reference) {
+        value.error(reference.error().context);
+        return nullptr;
+    }
+    reference->raw = true;
+    auto secret = loading.host.read_secret(*reference);
+    if (!secret) {
+        value.error(secret.error().context);
+        return nullptr;
+    }
+    // 32 characters that an editor has put on a line of their own.
+    if (secret->size() == kMasterKeyBytes + 1 && secret->reveal().back() == '\n') {
+        secret = Secret(secret->reveal().substr(0, kMasterKeyBytes));
+    }
+    if (secret->size() != kMasterKeyBytes) {
+        value.error("must be exactly 32 bytes of random data, found " +
+                    std::to_string(secret->size()) +
+                    "; make one with: head -c 32 /dev/urandom >FILE");
+        return nullptr;
+    }
+    return std::make_shared<const Secret>(std::move(*secret));
+}
+
+void read_store(const Table& table, Loading& loading) {
+    AgentConfig& out = loading.out;
+    const auto store = table.find("store");
+    if (store) {
         const auto text = store->as_string();
         if (text && !text->starts_with("sqlite:/")) {
             store->error("expected \"sqlite:\" and an absolute path");
+        } else if (text) {
+            out.store_path = text->substr(kStorePrefix.size());
         }
     }
     if (const auto key = table.find("master_key")) {
-        const auto text = key->as_string();
-        const auto reference = text ? config::parse_secret_reference(*text, "master_key")
-                                    : Result<config::SecretReference>();
-        if (!reference) {
-            key->error(reference.error().context);
+        out.master_key = read_master_key(*key, "master_key", loading);
+        if (out.store_path.empty()) {
+            out.store_path = POSTBEARER_STATE_DIR "/tokens.db";
         }
+    } else if (store) {
+        store->error(
+            "needs master_key, 32 random bytes that seal it, such as master_key = "
+            "\"file:/etc/postbearer/master-key\"");
+    }
+    if (const auto keys = table.find("previous_master_keys")) {
+        const auto list = keys->as_string_list();
+        for (const Value& element : list.value_or(std::vector<Value>())) {
+            if (auto key = read_master_key(element, "previous_master_keys", loading)) {
+                out.previous_master_keys.push_back(std::move(key));
+            }
+        }
+        if (!table.has("master_key")) {
+            keys->error("needs master_key, the new one");
+        }
+    }
+    if (const auto keep = table.find("store_access_tokens")) {
+        out.store_access_tokens = keep->as_bool().value_or(true);
     }
 }
 
@@ -142,6 +195,24 @@ void read_limits(const Table& table, AgentConfig& out) {
 
 }  // namespace
 
+void check_store(Loading& loading) {
+    if (loading.out.master_key != nullptr || loading.problems.has_errors()) {
+        return;
+    }
+    constexpr auto kDelegated = static_cast<std::size_t>(Grant::Delegated);
+    for (const ProviderNotes& notes : loading.provider_notes) {
+        if (notes.uses[kDelegated] > 0) {
+            loading.problems.error(
+                notes.first_use[kDelegated],
+                "grant: \"delegated\" needs [agent] master_key, 32 random bytes that seal the "
+                "refresh tokens; make it with: (umask 077; head -c 32 /dev/urandom "
+                ">/etc/postbearer/master-key), and set master_key = "
+                "\"file:/etc/postbearer/master-key\"");
+            return;
+        }
+    }
+}
+
 void read_agent(const std::optional<Table>& table, Loading& loading) {
     AgentConfig& out = loading.out;
     out.sockets = {{POSTBEARER_RUN_DIR "/agent.sock", "", std::nullopt},
@@ -151,7 +222,7 @@ void read_agent(const std::optional<Table>& table, Loading& loading) {
         return;
     }
     config::check_keys(*table, all_options(), Section::Agent, "[agent]");
-    check_unused(*table);
+    read_store(*table, loading);
     read_socket_settings(*table, loading);
     read_limits(*table, out);
     if (const auto user = table->find("user")) {

@@ -163,6 +163,7 @@ void read_all(Gathered& gathered, Loading& loading) {
     }
     check_accounts(loading);
     check_access(loading);
+    check_store(loading);
 }
 
 ConfigResult load(Gathered& gathered, const ConfigHost& host) {

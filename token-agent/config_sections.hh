@@ -69,6 +69,8 @@ void read_access(const config::Table& table, Loading& loading);
 /// access rules for accounts that no rule covers.
 void check_accounts(Loading& loading);
 void check_access(Loading& loading);
+/// Logins need a store, and a store needs a key.
+void check_store(Loading& loading);
 
 [[nodiscard]] SourcePosition source_position(config::Position at, const Loading& loading);
 

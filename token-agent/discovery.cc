@@ -14,6 +14,7 @@ namespace postbearer::agent {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 2048;
+constexpr std::size_t kMaxScopes = 500;
 
 std::string without_slash(std::string text) {
     while (!text.empty() && text.back() == '/') {
@@ -109,6 +110,13 @@ Result<ServerMetadata> read_metadata(std::string_view document, const std::strin
     for (const std::string_view method : json->texts("token_endpoint_auth_methods_supported")) {
         metadata.token_auth_methods.push_back(printable(method, 64));
     }
+    for (const std::string_view scope : json->texts("scopes_supported")) {
+        if (metadata.scopes.size() < kMaxScopes) {
+            metadata.scopes.push_back(printable(scope, 256));
+        }
+    }
+    metadata.sends_issuer =
+        json->truth("authorization_response_iss_parameter_supported").value_or(false);
     for (const std::string_view algorithm :
          json->texts("token_endpoint_auth_signing_alg_values_supported")) {
         metadata.token_auth_algorithms.push_back(printable(algorithm, 64));

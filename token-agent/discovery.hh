@@ -21,6 +21,8 @@ struct ServerMetadata {
     std::string device_authorization_endpoint;
     std::string revocation_endpoint;
     std::vector<std::string> token_auth_methods;
+    std::vector<std::string> scopes;
+    bool sends_issuer = false;  // RFC 9207: `iss` stands in every authorization response
     std::vector<std::string> token_auth_algorithms;  // for assertions; empty: not said
 };
 

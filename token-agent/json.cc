@@ -142,6 +142,20 @@ std::optional<std::int64_t> JsonObject::number(const char* key) const {
     return quoted ? number_in(*quoted) : number_of(*value);
 }
 
+std::optional<bool> JsonObject::truth(const char* key) const {
+    const Json::Value* value = find(key);
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    if (value->isBool()) {
+        return value->asBool();
+    }
+    const auto quoted = text_of(*value);
+    return quoted == "true"    ? std::optional(true)
+           : quoted == "false" ? std::optional(false)
+                               : std::nullopt;
+}
+
 std::vector<std::string_view> JsonObject::texts(const char* key) const {
     std::vector<std::string_view> found;
     const Json::Value* list = find(key);

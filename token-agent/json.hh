@@ -39,6 +39,8 @@ public:
     /// A whole number: integer, finite real (cut) or decimal string, clamped to 64 bits. Some
     /// providers quote their numbers.
     [[nodiscard]] std::optional<std::int64_t> number(const char* key) const;
+    /// A boolean member; some providers quote theirs ("true").
+    [[nodiscard]] std::optional<bool> truth(const char* key) const;
     /// The strings of an array member; other elements are left out.
     [[nodiscard]] std::vector<std::string_view> texts(const char* key) const;
     /// The non-negative integers of an array member.

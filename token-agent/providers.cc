@@ -93,6 +93,11 @@ Result<std::string> token_endpoint_of(const ProviderConfig& provider) {
     return with_tenant(provider, preset.token_endpoint);
 }
 
+Result<std::string> preset_endpoint(const ProviderConfig& provider,
+                                    std::string_view ProviderPreset::*which) {
+    return with_tenant(provider, preset_of(provider.type, provider.cloud).*which);
+}
+
 Result<std::string> issuer_of(const ProviderConfig& provider) {
     if (!provider.issuer.empty()) {
         return provider.issuer;

@@ -41,6 +41,11 @@ struct ProviderPreset {
 /// Error: Config, where the tenant is missing or no tenant name, or an oidc provider has neither.
 [[nodiscard]] Result<std::string> token_endpoint_of(const ProviderConfig& provider);
 
+/// An endpoint of the preset with the tenant in place, whatever is configured; empty: it has none.
+/// Error: Config, as token_endpoint_of().
+[[nodiscard]] Result<std::string> preset_endpoint(const ProviderConfig& provider,
+                                                  std::string_view ProviderPreset::*which);
+
 /// The preset's issuer with the tenant in place, or the configured one.
 [[nodiscard]] Result<std::string> issuer_of(const ProviderConfig& provider);
 

@@ -72,18 +72,64 @@ TokenKeeper::~TokenKeeper() {
     }
 }
 
-TokenKeeper::Entry& TokenKeeper::entry_for(std::uint32_t provider, Resource resource) {
-    Entry*& slot = slots_[provider * kResourceCount + static_cast<std::size_t>(resource)];
-    if (slot == nullptr) {
-        const ProviderConfig& settings = config_->providers[provider];
-        slot = &entries_[Key(settings.name, resource)];
-        slot->provider_name = settings.name;
-        slot->identity = identity_of(settings, resource);
-        slot->provider = provider;
-        slot->resource = resource;
-        slot->generation = next_id_++;
+TokenKeeper::Entry& TokenKeeper::entry_for(const TokenOwner& owner) {
+    if (owner.account.empty()) {
+        Entry*& slot =
+            slots_[owner.provider * kResourceCount + static_cast<std::size_t>(owner.resource)];
+        if (slot == nullptr) {
+            slot = &make_entry(owner);
+        }
+        return *slot;
     }
-    return *slot;
+    const auto found = find_entry(owner);
+    return found != entries_.end() ? found->second : make_entry(owner);
+}
+
+TokenKeeper::Entries::iterator TokenKeeper::find_entry(const TokenOwner& owner) {
+    return entries_.find(KeyView{config_->providers[owner.provider].name, owner.account,
+                                 owner.grant, owner.resource});
+}
+
+TokenKeeper::Entry& TokenKeeper::make_entry(const TokenOwner& owner) {
+    const ProviderConfig& settings = config_->providers[owner.provider];
+    Entry& entry = entries_[Key{settings.name, owner.account, owner.grant, owner.resource}];
+    entry.provider_name = settings.name;
+    entry.identity = identity_of(settings, owner.resource);
+    entry.owner = owner;
+    entry.generation = next_id_++;
+    return entry;
+}
+
+FetchWish TokenKeeper::fetch_wish(const Entry& entry) const {
+    FetchWish wish;
+    wish.config = config_;
+    wish.provider = entry.owner.provider;
+    wish.grant = entry.owner.grant;
+    wish.account = entry.owner.account;
+    wish.resource = entry.owner.resource;
+    wish.can_wait = entry.token && !entry.set_aside &&
+                    entry.token->expires_boot() - services_.clock.boot() >= kLastResort;
+    return wish;
+}
+
+/// What was asked for an account that has no login, or that nobody asks for any more, must not pile
+/// up: any name of a domain may be asked for.
+void TokenKeeper::drop_if_spent(const Key& key) {
+    const auto found = entries_.find(key);
+    if (found == entries_.end() || key.account.empty()) {
+        return;
+    }
+    Entry& entry = found->second;
+    const BootTime now = services_.clock.boot();
+    const bool has_token = entry.token && entry.token->expires_boot() > now;
+    const bool unknown =
+        entry.last_failure && entry.last_failure->answer.code == FailureCode::NotLoggedIn;
+    const bool idle = now - entry.last_used > config_->idle_after;
+    if (has_token || entry.in_flight || !entry.waiters.empty() || !(unknown || idle)) {
+        return;
+    }
+    services_.scheduler.cancel(entry.timer);
+    entries_.erase(found);
 }
 
 bool TokenKeeper::may_attempt(const Entry& entry) const {
@@ -157,7 +203,7 @@ bool TokenKeeper::worth_waiting(const Entry& entry, const TokenWish& wish) const
 }
 
 std::optional<HandOut> TokenKeeper::take(const TokenWish& wish) {
-    Entry& entry = entry_for(wish.provider, wish.resource);
+    Entry& entry = entry_for(wish);
     const BootTime now = services_.clock.boot();
     entry.last_used = now;
     note_min_valid(entry, wish.min_valid);
@@ -176,7 +222,7 @@ void TokenKeeper::get(const TokenWish& wish, Done done) {
         done(*at_hand);
         return;
     }
-    Entry& entry = entry_for(wish.provider, wish.resource);
+    Entry& entry = entry_for(wish);
     KeeperAnswer answer = best_effort(entry, wish);
     // In a back-off, an old token that will do is not held back for the attempt to come.
     const bool old_token_will_do = answer && !entry.in_flight && !entry.set_aside;
@@ -205,7 +251,7 @@ void TokenKeeper::add_waiter(Entry& entry, const TokenWish& wish, bool refresh_o
     waiter.wish = wish;
     waiter.refresh_only = refresh_only;
     waiter.done = std::move(done);
-    const Key key(entry.provider_name, entry.resource);
+    const Key key = key_of(entry);
     waiter.timer =
         services_.scheduler.at(services_.clock.boot() + wish.wait,
                                [this, key, id = waiter.id] { waiter_timed_out(key, id); });
@@ -240,9 +286,11 @@ void TokenKeeper::waiter_timed_out(const Key& key, std::uint64_t waiter) {
     timed_out.done(best_effort(entry, timed_out.wish));
 }
 
-RejectedAction TokenKeeper::rejected(std::uint32_t provider, Resource resource,
-                                     std::string_view fingerprint) {
-    Entry& entry = entry_for(provider, resource);
+RejectedAction TokenKeeper::rejected(const TokenOwner& owner, std::string_view fingerprint) {
+    if (!owner.account.empty() && find_entry(owner) == entries_.end()) {
+        return RejectedAction::Stale;
+    }
+    Entry& entry = entry_for(owner);
     if (!entry.token || entry.token->fingerprint != fingerprint) {
         return RejectedAction::Stale;
     }
@@ -259,21 +307,22 @@ RejectedAction TokenKeeper::rejected(std::uint32_t provider, Resource resource,
     entry.last_rejected = now;
     entry.set_aside = true;
     entry.last_used = now;
+    services_.source.refused(fetch_wish(entry));
     if (!entry.in_flight) {
         start(entry);
     }
     return RejectedAction::Refreshed;
 }
 
-void TokenKeeper::refresh(std::uint32_t provider, Resource resource, Done done) {
-    Entry& entry = entry_for(provider, resource);
+void TokenKeeper::refresh(const TokenOwner& owner, Done done) {
+    Entry& entry = entry_for(owner);
     entry.last_used = services_.clock.boot();
+    entry.asked_before = true;  // an operator wants a new one
     if (!entry.in_flight) {
         start(entry);
     }
     TokenWish wish;
-    wish.provider = provider;
-    wish.resource = resource;
+    static_cast<TokenOwner&>(wish) = owner;
     wish.wait = protocol::kMaxWait;
     add_waiter(entry, wish, true, std::move(done));
 }
@@ -284,7 +333,7 @@ void TokenKeeper::start(Entry& entry) {
     entry.timer = 0;
     Lane& lane = lanes_[entry.provider_name];
     if (lane.under_way >= config_->provider_concurrency) {
-        lane.queue.emplace_back(Key(entry.provider_name, entry.resource), entry.generation);
+        lane.queue.emplace_back(key_of(entry), entry.generation);
         return;
     }
     launch(entry);
@@ -293,11 +342,9 @@ void TokenKeeper::start(Entry& entry) {
 void TokenKeeper::launch(Entry& entry) {
     ++lanes_[entry.provider_name].under_way;
     entry.asked_at = services_.clock.boot();
-    const Key key(entry.provider_name, entry.resource);
-    FetchWish wish;
-    wish.config = config_;
-    wish.provider = entry.provider;
-    wish.resource = entry.resource;
+    const Key key = key_of(entry);
+    FetchWish wish = fetch_wish(entry);
+    wish.may_restore = !std::exchange(entry.asked_before, true);
     services_.source.fetch(std::move(wish), [this, key, generation = entry.generation,
                                              alive = alive_](FetchResult result) {
         if (*alive) {
@@ -323,14 +370,14 @@ void TokenKeeper::launch_next(const std::string& provider_name) {
 }
 
 void TokenKeeper::completed(const Key& key, std::uint64_t generation, FetchResult result) {
-    launch_next(key.first);
+    launch_next(key.provider);
     const auto found = entries_.find(key);
     if (found == entries_.end() || found->second.generation != generation) {
         return;  // the configuration changed meanwhile
     }
     Entry& entry = found->second;
     entry.in_flight = false;
-    if (result && services_.clock.boot() - entry.asked_at >= result->expires_in) {
+    if (result && services_.clock.boot() - entry.asked_at >= result->expires_in - result->age) {
         result = tl::unexpected(simple_failure(
             FailureCode::Timeout, "provider '" + entry.provider_name +
                                       "': the token endpoint is so slow that its token had "
@@ -343,6 +390,7 @@ void TokenKeeper::completed(const Key& key, std::uint64_t generation, FetchResul
     }
     plan_renewal(entry);
     settle_waiters(entry);
+    drop_if_spent(key);
 }
 
 void TokenKeeper::accept(Entry& entry, FetchedToken fetched) {
@@ -353,7 +401,7 @@ void TokenKeeper::accept(Entry& entry, FetchedToken fetched) {
     token->token_type = std::move(fetched.token_type);
     token->life = fetched.expires_in;
     // Made at any time between our question and now: the careful end counts.
-    token->issued_boot = entry.asked_at;
+    token->issued_boot = entry.asked_at - fetched.age;
     token->expires_wall =
         services_.clock.wall() + std::chrono::floor<seconds>(token->expires_boot() - now);
     token->refresh_in = fetched.refresh_in;
@@ -362,10 +410,11 @@ void TokenKeeper::accept(Entry& entry, FetchedToken fetched) {
     entry.failures = 0;
     entry.last_failure.reset();
     entry.attempt_after = now;
-    LogLine line(LogLevel::Info, "token_refreshed");
-    line.add("provider", entry.provider_name).add("resource", name_of(entry.resource));
+    LogLine line(LogLevel::Info, fetched.age > 0s ? "token_restored" : "token_refreshed");
+    line.add_if("account", entry.owner.account);
+    line.add("provider", entry.provider_name).add("resource", name_of(entry.owner.resource));
     line.add("fingerprint", entry.token->fingerprint);
-    line.add("expires_in", whole_seconds(entry.token->life));
+    line.add("expires_in", whole_seconds(entry.token->expires_boot() - now));
     services_.log.write(line);
 }
 
@@ -380,9 +429,16 @@ void TokenKeeper::note_failure(Entry& entry, FetchFailure failure) {
     entry.renew_at = now + plan.background;
 
     const bool transient = failure.answer.failure_class == FailureClass::Transient;
+    if (failure.answer.code == FailureCode::NotLoggedIn && failure.http_status == 0) {
+        // Nothing was tried. Whoever asked is told, and the log of refusals has its own limits; any
+        // name of a domain may be asked for.
+        entry.last_failure = std::move(failure);
+        return;
+    }
     LogLine line(transient && !expired ? LogLevel::Warning : LogLevel::Error,
                  "token_refresh_failed");
-    line.add("provider", entry.provider_name).add("resource", name_of(entry.resource));
+    line.add_if("account", entry.owner.account);
+    line.add("provider", entry.provider_name).add("resource", name_of(entry.owner.resource));
     line.add("class", name_of(failure.answer.failure_class));
     line.add("code", name_of(failure.answer.code));
     if (failure.http_status != 0) {
@@ -442,7 +498,7 @@ void TokenKeeper::plan_renewal(Entry& entry) {
 
 void TokenKeeper::set_timer(Entry& entry, BootTime when) {
     services_.scheduler.cancel(entry.timer);
-    const Key key(entry.provider_name, entry.resource);
+    const Key key = key_of(entry);
     entry.timer = services_.scheduler.at(when, [this, key] { timer_fired(key); });
 }
 
@@ -457,6 +513,31 @@ void TokenKeeper::timer_fired(const Key& key) {
     // An idle token is left to expire; the next wish starts over.
     if (!entry.in_flight && (!idle || !entry.waiters.empty())) {
         start(entry);
+        return;
+    }
+    drop_if_spent(key);
+}
+
+void TokenKeeper::account_changed(std::string_view provider_name, std::string_view account) {
+    const BootTime now = services_.clock.boot();
+    for (auto& [key, entry] : entries_) {
+        if (key.account.empty() || key.provider != provider_name || key.account != account) {
+            continue;
+        }
+        entry.token.reset();
+        entry.set_aside = false;
+        entry.failures = 0;
+        entry.last_failure.reset();
+        entry.attempt_after = now;
+        entry.generation = next_id_++;  // what is under way belongs to the login before
+        entry.in_flight = false;
+        entry.asked_before = false;  // a login leaves its first token in the store
+        if (!entry.waiters.empty()) {
+            start(entry);
+        } else {
+            services_.scheduler.cancel(entry.timer);
+            entry.timer = 0;
+        }
     }
 }
 
@@ -471,9 +552,9 @@ void TokenKeeper::reload(std::shared_ptr<const AgentConfig> config) {
     for (auto it = entries_.begin(); it != entries_.end();) {
         Entry& entry = it->second;
         const auto provider = by_name.find(entry.provider_name);
-        if (provider != by_name.end() &&
-            identity_of(config_->providers[provider->second], entry.resource) == entry.identity) {
-            adopt(entry, old->providers[entry.provider], provider->second);
+        if (provider != by_name.end() && identity_of(config_->providers[provider->second],
+                                                     entry.owner.resource) == entry.identity) {
+            adopt(entry, old->providers[entry.owner.provider], provider->second);
             ++it;
             continue;
         }
@@ -491,8 +572,10 @@ void TokenKeeper::reload(std::shared_ptr<const AgentConfig> config) {
 }
 
 void TokenKeeper::adopt(Entry& entry, const ProviderConfig& old, std::uint32_t provider) {
-    entry.provider = provider;
-    slots_[provider * kResourceCount + static_cast<std::size_t>(entry.resource)] = &entry;
+    entry.owner.provider = provider;
+    if (entry.owner.account.empty()) {
+        slots_[provider * kResourceCount + static_cast<std::size_t>(entry.owner.resource)] = &entry;
+    }
     const bool had_failed = std::exchange(entry.failures, 0) > 0;
     entry.last_failure.reset();
     entry.attempt_after = services_.clock.boot();
@@ -509,27 +592,47 @@ void TokenKeeper::adopt(Entry& entry, const ProviderConfig& old, std::uint32_t p
 }
 
 std::vector<TokenStatus> TokenKeeper::status() const {
-    const BootTime now = services_.clock.boot();
     std::vector<TokenStatus> result;
+    result.reserve(entries_.size());
     for (const auto& [key, entry] : entries_) {
-        TokenStatus status;
-        status.provider = entry.provider_name;
-        status.resource = entry.resource;
-        if (entry.token && entry.token->expires_boot() > now) {
-            const HandOut current = hand_out(entry);
-            status.fingerprint = entry.token->fingerprint;
-            status.left = current.left;
-            status.expires_at = current.expires_at;
-            status.renews_in = std::max(entry.renew_at - now, milliseconds(0));
-        }
-        status.renewing = entry.in_flight;
-        status.set_aside = entry.set_aside;
-        status.failures = entry.failures;
-        status.last_failure = entry.last_failure;
-        status.retry_in = std::max(entry.attempt_after - now, milliseconds(0));
-        result.push_back(std::move(status));
+        result.push_back(status_of(entry));
     }
     return result;
+}
+
+std::vector<TokenStatus> TokenKeeper::status_of(std::string_view provider_name,
+                                                std::string_view account) const {
+    std::vector<TokenStatus> result;
+    const KeyView first{provider_name, account, Grant::ClientCredentials, Resource::Smtp};
+    for (auto it = entries_.lower_bound(first);
+         it != entries_.end() && it->first.provider == provider_name &&
+         it->first.account == account;
+         ++it) {
+        result.push_back(status_of(it->second));
+    }
+    return result;
+}
+
+TokenStatus TokenKeeper::status_of(const Entry& entry) const {
+    const BootTime now = services_.clock.boot();
+    TokenStatus status;
+    status.provider = entry.provider_name;
+    status.grant = entry.owner.grant;
+    status.account = entry.owner.account;
+    status.resource = entry.owner.resource;
+    if (entry.token && entry.token->expires_boot() > now) {
+        const HandOut current = hand_out(entry);
+        status.fingerprint = entry.token->fingerprint;
+        status.left = current.left;
+        status.expires_at = current.expires_at;
+        status.renews_in = std::max(entry.renew_at - now, milliseconds(0));
+    }
+    status.renewing = entry.in_flight;
+    status.set_aside = entry.set_aside;
+    status.failures = entry.failures;
+    status.last_failure = entry.last_failure;
+    status.retry_in = std::max(entry.attempt_after - now, milliseconds(0));
+    return status;
 }
 
 }  // namespace postbearer::agent

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Keeps one access token per (provider, client, resource), however many mailboxes it serves: hands
-// it out, renews it ahead of need, and lets any number of callers wait for one request (single
-// flight). It knows no sockets and no HTTP; time comes from Clock and Scheduler.
+// Keeps one access token per (provider, resource) for the application itself, however many
+// mailboxes it serves, and one per (provider, login, resource) for logins and service accounts:
+// hands it out, renews it ahead of need, and lets any number of callers wait for one request
+// (single flight). It knows no sockets and no HTTP; time comes from Clock and Scheduler.
 
 #include <cstdint>
 #include <deque>
@@ -12,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "common/clock.hh"
@@ -24,9 +27,15 @@
 
 namespace postbearer::agent {
 
-struct TokenWish {
+/// Whose token: what one access token belongs to.
+struct TokenOwner {
     std::uint32_t provider = 0;  // index into the current AgentConfig
+    Grant grant = Grant::ClientCredentials;
+    std::string account;  // lower case; empty for client_credentials: the application's own
     Resource resource = Resource::Smtp;
+};
+
+struct TokenWish : TokenOwner {
     seconds min_valid{300};
     bool min_valid_explicit = false;
     milliseconds wait = protocol::kDefaultWait;
@@ -43,6 +52,8 @@ using KeeperAnswer = tl::expected<HandOut, FetchFailure>;
 /// For `postbearer status`: everything but the token.
 struct TokenStatus {
     std::string provider;
+    Grant grant = Grant::ClientCredentials;
+    std::string account;  // empty: the application's own
     Resource resource = Resource::Smtp;
     std::string fingerprint;  // empty: no token
     milliseconds left{};
@@ -81,17 +92,24 @@ public:
     [[nodiscard]] std::optional<HandOut> take(const TokenWish& wish);
 
     /// The token with this fingerprint was refused by a server.
-    [[nodiscard]] protocol::RejectedAction rejected(std::uint32_t provider, Resource resource,
+    [[nodiscard]] protocol::RejectedAction rejected(const TokenOwner& owner,
                                                     std::string_view fingerprint);
 
     /// An operator's "now": ignores back-off, joins a request that is under way.
-    void refresh(std::uint32_t provider, Resource resource, Done done);
+    void refresh(const TokenOwner& owner, Done done);
+
+    /// A login, a logout or an import has changed what stands behind this account's tokens: they
+    /// and their failures are forgotten. Who waits for one gets the new.
+    void account_changed(std::string_view provider_name, std::string_view account);
 
     /// Tokens of providers whose identity is unchanged survive; their failures are forgotten, as
     /// the change may be the cure. Late answers to requests of dropped ones are ignored.
     void reload(std::shared_ptr<const AgentConfig> config);
 
     [[nodiscard]] std::vector<TokenStatus> status() const;
+    /// Of one account's entries only, or of one provider's application if `account` is empty.
+    [[nodiscard]] std::vector<TokenStatus> status_of(std::string_view provider_name,
+                                                     std::string_view account) const;
 
 private:
     struct Waiter {
@@ -105,10 +123,10 @@ private:
     struct Entry {
         std::string provider_name;
         std::string identity;  // what a token depends on; a change drops it
-        std::uint32_t provider = 0;
-        Resource resource = Resource::Smtp;
+        TokenOwner owner;
         std::shared_ptr<const IssuedToken> token;
         bool set_aside = false;
+        bool asked_before = false;     // so what a store may have is known
         bool in_flight = false;        // asked for, or queued behind provider_concurrency
         std::uint64_t generation = 0;  // answers to requests of an older one are dropped
         BootTime asked_at;             // when the request under way was sent
@@ -123,13 +141,47 @@ private:
         std::vector<Waiter> waiters;
     };
 
-    using Key = std::pair<std::string, Resource>;
+    struct Key {
+        std::string provider;
+        std::string account;
+        Grant grant = Grant::ClientCredentials;
+        Resource resource = Resource::Smtp;
+    };
+    struct KeyView {
+        std::string_view provider;
+        std::string_view account;
+        Grant grant;
+        Resource resource;
+    };
+    struct KeyLess {
+        using is_transparent = void;
+        static KeyView view_of(const Key& key) {
+            return {key.provider, key.account, key.grant, key.resource};
+        }
+        static KeyView view_of(const KeyView& key) { return key; }
+        template <typename A, typename B>
+        bool operator()(const A& left, const B& right) const {
+            const KeyView a = view_of(left);
+            const KeyView b = view_of(right);
+            return std::tie(a.provider, a.account, a.grant, a.resource) <
+                   std::tie(b.provider, b.account, b.grant, b.resource);
+        }
+    };
     struct Lane {  // requests of one provider
         std::size_t under_way = 0;
         std::deque<std::pair<Key, std::uint64_t>> queue;  // with the generation that asked
     };
 
-    Entry& entry_for(std::uint32_t provider, Resource resource);
+    static Key key_of(const Entry& entry) {
+        return {entry.provider_name, entry.owner.account, entry.owner.grant, entry.owner.resource};
+    }
+    using Entries = std::map<Key, Entry, KeyLess>;
+    Entries::iterator find_entry(const TokenOwner& owner);
+    Entry& entry_for(const TokenOwner& owner);
+    Entry& make_entry(const TokenOwner& owner);
+    [[nodiscard]] FetchWish fetch_wish(const Entry& entry) const;
+    [[nodiscard]] TokenStatus status_of(const Entry& entry) const;
+    void drop_if_spent(const Key& key);
     [[nodiscard]] bool may_attempt(const Entry& entry) const;
     [[nodiscard]] bool good_for(const Entry& entry, const TokenWish& wish) const;
     [[nodiscard]] HandOut hand_out(const Entry& entry) const;
@@ -152,8 +204,8 @@ private:
 
     Services services_;
     std::shared_ptr<const AgentConfig> config_;
-    std::map<Key, Entry> entries_;  // stable addresses
-    std::vector<Entry*> slots_;     // by provider index * 4 + resource, into entries_
+    Entries entries_;            // stable addresses
+    std::vector<Entry*> slots_;  // of applications: by provider index * 4 + resource
     std::map<std::string, Lane> lanes_;
     std::uint64_t next_id_ = 1;
     std::shared_ptr<bool> alive_;  // answers that come after our end find it false

@@ -96,18 +96,10 @@ void TokenService::handle_token(const service::Peer& peer, const protocol::Token
         answer_failure(peer, request.account, request.resource, rule.error(), reply);
         return;
     }
-    if ((*rule)->grant != Grant::ClientCredentials) {
-        answer_failure(peer, request.account, request.resource,
-                       make_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
-                                    with_account(request.account,
-                                                 "nobody has logged in for it, and this version of "
-                                                 "the agent has no login yet; use grant = "
-                                                 "\"client_credentials\"")),
-                       reply);
-        return;
-    }
     TokenWish wish;
     wish.provider = (*rule)->provider;
+    wish.grant = (*rule)->grant;
+    wish.account = token_account(**rule, request.account);
     wish.resource = request.resource;
     wish.min_valid_explicit = request.min_valid.has_value();
     wish.min_valid = request.min_valid.value_or(default_min_valid(request.host));
@@ -149,10 +141,12 @@ void TokenService::handle_rejected(const service::Peer& peer,
         answer_failure(peer, report.account, report.resource, rule.error(), reply);
         return;
     }
-    protocol::RejectedAction action = protocol::RejectedAction::Stale;
-    if ((*rule)->grant == Grant::ClientCredentials) {
-        action = keeper_.rejected((*rule)->provider, report.resource, report.fingerprint);
-    }
+    TokenOwner owner;
+    owner.provider = (*rule)->provider;
+    owner.grant = (*rule)->grant;
+    owner.account = token_account(**rule, report.account);
+    owner.resource = report.resource;
+    const protocol::RejectedAction action = keeper_.rejected(owner, report.fingerprint);
     LogLine line =
         peer_line(LogLevel::Warning, "token_rejected", peer, report.account, report.resource);
     line.add("fingerprint", report.fingerprint).add("action", name_of(action));

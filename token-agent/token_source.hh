@@ -46,6 +46,8 @@ struct FetchWish {
     protocol::Resource resource = protocol::Resource::Smtp;
     /// The token at hand can still be used, so an attempt that could cost something may wait.
     bool can_wait = false;
+    /// A token from before the last start is as good as a new one.
+    bool may_restore = false;
 };
 
 /// One way to get access tokens. `done` is called exactly once, later, on the loop's thread, at the

@@ -81,7 +81,7 @@ Result<WipedBytes> read_wiped(int fd, const std::string& path) {
     return WipedBytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(used));
 }
 
-Result<Secret> read_file(const std::string& path, Check check) {
+Result<Secret> read_file(const std::string& path, Check check, bool raw) {
     auto file = open_regular_file(path);
     if (!file) {
         std::string text = path + " " + file.error().context;
@@ -100,7 +100,7 @@ Result<Secret> read_file(const std::string& path, Check check) {
     if (!bytes) {
         return tl::unexpected(bytes.error());
     }
-    if (!bytes->empty() && bytes->back() == '\n') {  // editors and echo(1) put one there
+    if (!raw && !bytes->empty() && bytes->back() == '\n') {  // editors and echo(1) put one there
         bytes->pop_back();
         if (!bytes->empty() && bytes->back() == '\r') {
             bytes->pop_back();
@@ -112,7 +112,7 @@ Result<Secret> read_file(const std::string& path, Check check) {
     return Secret(std::move(*bytes));
 }
 
-Result<Secret> read_credential(const std::string& name) {
+Result<Secret> read_credential(const std::string& name, bool raw) {
     const char* directory = ::getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr || *directory == '\0') {
         return failure(Errc::Config,
@@ -121,7 +121,7 @@ Result<Secret> read_credential(const std::string& name) {
                            "\"file:/etc/postbearer/" +
                            name + "\"");
     }
-    return read_file(std::string(directory) + "/" + name, Check::None);
+    return read_file(std::string(directory) + "/" + name, Check::None, raw);
 }
 
 Result<Secret> read_variable(const std::string& name) {
@@ -146,21 +146,21 @@ Result<SecretReference> parse_secret_reference(std::string_view text, std::strin
             return failure(Errc::Config,
                            "credential:NAME takes the name of a systemd credential, without '/'");
         }
-        return SecretReference{Kind::Credential, std::string(name)};
+        return SecretReference{Kind::Credential, std::string(name), false};
     }
     if (text.starts_with(kFile)) {
         const std::string_view path = text.substr(kFile.size());
         if (!path.starts_with('/') || path.size() > 4095 || !is_plain_utf8(path)) {
             return failure(Errc::Config, "file:PATH takes an absolute path");
         }
-        return SecretReference{Kind::File, std::string(path)};
+        return SecretReference{Kind::File, std::string(path), false};
     }
     if (text.starts_with(kEnvironment)) {
         const std::string_view name = text.substr(kEnvironment.size());
         if (!is_variable_name(name)) {
             return failure(Errc::Config, "env:NAME takes the name of an environment variable");
         }
-        return SecretReference{Kind::Environment, std::string(name)};
+        return SecretReference{Kind::Environment, std::string(name), false};
     }
     return failure(Errc::Config,
                    "a secret written in the file itself is refused: put it into a file and write " +
@@ -170,9 +170,9 @@ Result<SecretReference> parse_secret_reference(std::string_view text, std::strin
 Result<Secret> read_secret(const SecretReference& reference) {
     switch (reference.kind) {
         case SecretReference::Kind::Credential:
-            return read_credential(reference.name);
+            return read_credential(reference.name, reference.raw);
         case SecretReference::Kind::File:
-            return read_file(reference.name, Check::OwnerOnly);
+            return read_file(reference.name, Check::OwnerOnly, reference.raw);
         case SecretReference::Kind::Environment:
             return read_variable(reference.name);
     }

@@ -20,6 +20,7 @@ struct SecretReference {
     enum class Kind : std::uint8_t { Credential, File, Environment };
     Kind kind = Kind::File;
     std::string name;  // a credential, an absolute path, or a variable
+    bool raw = false;  // a key: every byte counts, a newline at the end too
 };
 
 /// `key` is the configuration key, for the advice. Error: Config, without the text.

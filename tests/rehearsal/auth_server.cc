@@ -53,7 +53,7 @@ struct AuthServer::Parts {
     Parts(net::io_context& loop, Service& the_service)
         : acceptor(loop),
           service(the_service),
-          judge(service.verifier(), service.clients(), service.auth_policy(),
+          judge(service.verifier(), service.clients(), service.auth_policy(), service.logins(),
                 service.base_url() + "/") {}
 
     LocalAcceptor acceptor;

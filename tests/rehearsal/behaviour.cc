@@ -51,6 +51,11 @@ bool replaces(Step::Kind kind) {
            kind == Kind::GraphError || kind == Kind::CaeChallenge;
 }
 
+/// By its whole name or by what stands behind the last colon: device_code, jwt-bearer.
+bool names_grant(const std::string& order, const std::string& grant) {
+    return order == grant || order == grant.substr(grant.rfind(':') + 1);
+}
+
 void read_graph_members(Step& step, ObjectReader& reader) {
     using Kind = Step::Kind;
     if (replaces(step.kind)) {
@@ -152,7 +157,8 @@ bool Behaviours::Entry::matches(const Occasion& occasion) const {
            (endpoint == "*" || endpoint == occasion.endpoint ||
             (endpoint == "graph" && occasion.room == "graph")) &&
            (client_id == "*" || client_id == occasion.client_id) &&
-           (mailbox == "*" || iequals(mailbox, occasion.mailbox));
+           (mailbox == "*" || iequals(mailbox, occasion.mailbox)) &&
+           (grant == "*" || names_grant(grant, occasion.grant));
 }
 
 bool Behaviours::Entry::use() {
@@ -174,6 +180,7 @@ std::variant<std::uint64_t, std::string> Behaviours::add(const Json::Value& json
     entry.endpoint = reader.text("endpoint", "token");
     entry.client_id = reader.text("client_id", "*");
     entry.mailbox = reader.text("mailbox", "*");
+    entry.grant = reader.text("grant", "*");
     entry.times = reader.integer("times", 1);
     entry.after = reader.integer("after", 0);
     const Json::Value& orders = reader.any("do");

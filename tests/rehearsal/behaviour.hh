@@ -64,6 +64,7 @@ struct Occasion {
     std::string endpoint;
     std::string client_id;
     std::string mailbox;
+    std::string grant{};  // grant_type, at token endpoints
 };
 /// Either the step or what is wrong with the JSON.
 [[nodiscard]] std::variant<Step, std::string> parse_step(const Json::Value& json);
@@ -94,6 +95,7 @@ private:
         std::string endpoint;
         std::string client_id;
         std::string mailbox;
+        std::string grant;
         std::int64_t times = 1;  // -1: for ever
         std::int64_t after = 0;
         std::int64_t used = 0;

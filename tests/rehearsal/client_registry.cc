@@ -34,8 +34,10 @@ std::string read_secrets(const Json::Value& list, std::vector<ClientSecret>& sec
 
 }  // namespace
 
-bool Client::covers(std::string_view mailbox) const {
-    return std::any_of(mailboxes.begin(), mailboxes.end(), [mailbox](const std::string& rule) {
+bool Client::covers(std::string_view mailbox) const { return address_matches(mailboxes, mailbox); }
+
+bool address_matches(const std::vector<std::string>& rules, std::string_view mailbox) {
+    return std::any_of(rules.begin(), rules.end(), [mailbox](const std::string& rule) {
         if (rule == "*") {
             return true;
         }
@@ -70,6 +72,10 @@ std::variant<Client, std::string> parse_client(const std::string& id, const Json
     client.audience = reader.optional_text("audience");
     client.extra_claims = reader.object("extra_claims");
     const std::int64_t pad_bytes = reader.integer("pad_bytes", 0);
+    std::string bad_login = read_login_settings(reader, client.login);
+    if (!bad_login.empty()) {
+        return bad_login;
+    }
     if (!reader.problem().empty()) {
         return reader.problem();
     }
@@ -99,6 +105,7 @@ Json::Value to_json(const Client& client) {
     json["audience"] = or_null(client.audience);
     json["extra_claims"] = client.extra_claims;
     json["pad_bytes"] = static_cast<Json::UInt64>(client.pad_bytes);
+    describe_login_settings(client.login, json);
     return json;
 }
 

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "login_settings.hh"
+
 namespace postbearer::rehearsal {
 
 struct ClientSecret {
@@ -32,10 +34,14 @@ struct Client {
     std::optional<std::string> audience;  // instead of the requested resource
     Json::Value extra_claims{Json::objectValue};
     std::size_t pad_bytes = 0;
+    LoginSettings login;
 
     [[nodiscard]] bool covers(std::string_view mailbox) const;
     [[nodiscard]] bool lives_in(std::string_view tenant_name) const;
 };
+
+/// Rules are an address, "*@domain" or "*".
+[[nodiscard]] bool address_matches(const std::vector<std::string>& rules, std::string_view address);
 
 /// Either the client or one sentence saying what is wrong with the JSON.
 [[nodiscard]] std::variant<Client, std::string> parse_client(const std::string& id,

@@ -11,6 +11,9 @@ ControlAnswer ControlApi::handle(const HttpRequest& request, WallTime now) {
     if (path.size() > 1 && path[0] == "graph") {
         return graph_.handle(request, {path.begin() + 1, path.end()}, now);
     }
+    if (const auto answer = logins_.handle(request, path, now)) {
+        return *answer;
+    }
     if (request.method == "GET" && path.size() == 1) {
         return read(path[0]);
     }
@@ -55,6 +58,7 @@ ControlAnswer ControlApi::remove(const std::vector<std::string>& path) {
     }
     if (path.size() == 1 && path[0] == "records") {
         service_.records().reset();
+        service_.logins().counters = {};
         graph_.reset();
         return {};
     }
@@ -144,6 +148,7 @@ ControlAnswer ControlApi::mint(const Json::Value& json, WallTime now) {
 std::map<std::string, std::uint64_t> ControlApi::counters() const {
     auto all = service_.records().counters();
     graph_.add_counters(all);
+    service_.logins().counters.add_to(all);
     return all;
 }
 

@@ -10,6 +10,7 @@
 
 #include "control_answer.hh"
 #include "graph_control.hh"
+#include "login_control.hh"
 #include "service.hh"
 
 namespace postbearer::rehearsal {
@@ -24,7 +25,8 @@ struct Waiting {
 /// What the tests say on control.sock (README.md), apart from the transport.
 class ControlApi {
 public:
-    explicit ControlApi(Service& service) : service_(service), graph_(service.graph()) {}
+    explicit ControlApi(Service& service)
+        : service_(service), graph_(service.graph()), logins_(service) {}
 
     [[nodiscard]] ControlAnswer handle(const HttpRequest& request, WallTime now);
     /// GET /wait?counter=NAME&at_least=N&timeout_ms=M; nothing for any other request.
@@ -43,6 +45,7 @@ private:
 
     Service& service_;
     GraphControl graph_;
+    LoginControl logins_;
 };
 
 }  // namespace postbearer::rehearsal

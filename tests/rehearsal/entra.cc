@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "json.hh"
+#include "login_pages.hh"
 
 namespace postbearer::rehearsal {
 namespace {
@@ -11,54 +12,6 @@ namespace {
 constexpr std::string_view kDefaultScope = "/.default";
 /// How long ago a token of the expired_token behaviour ended.
 constexpr std::int64_t kExpiredSeconds = -60;
-
-bool is_shared_tenant(const std::string& tenant) {
-    return iequals(tenant, "common") || iequals(tenant, "organizations") ||
-           iequals(tenant, "consumers");
-}
-
-bool ends_with(std::string_view text, std::string_view end) {
-    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-/// RFC 6749 section 3.2 and Entra's order: encoding, repeated names, what must be there.
-std::optional<EntraError> judge_form(const TokenRequest& asked) {
-    if (!asked.form.malformed.empty()) {
-        return entra_error(90023, asked.form.malformed + ".");
-    }
-    if (!asked.form.duplicates.empty()) {
-        return entra_error(9000411, asked.form.duplicates.front());
-    }
-    if (!asked.form.has("grant_type")) {
-        return entra_error(900144, "grant_type");
-    }
-    if (asked.form.get("grant_type") != "client_credentials") {
-        return entra_error(70003, asked.form.get("grant_type"));
-    }
-    if (asked.client_id.empty()) {
-        return entra_error(900144, "client_id");
-    }
-    if (!asked.form.has("scope")) {
-        return entra_error(900144, "scope");
-    }
-    return std::nullopt;
-}
-
-std::optional<EntraError> judge_scope(const std::string& scope) {
-    if (scope.find(' ') != std::string::npos) {
-        return entra_error(70011, scope);
-    }
-    const std::size_t scheme = scope.find("://");
-    const bool has_resource = scheme != std::string::npos && scheme > 0 &&
-                              scope.size() > scheme + 3 + kDefaultScope.size();
-    if (!ends_with(scope, kDefaultScope)) {
-        return entra_error(1002012, scope);
-    }
-    if (!has_resource) {
-        return entra_error(500011, scope.substr(0, scope.size() - kDefaultScope.size()));
-    }
-    return std::nullopt;
-}
 
 Json::Value text_list(std::initializer_list<const char*> texts) {
     Json::Value list(Json::arrayValue);
@@ -81,6 +34,14 @@ bool EntraRoom::claim(const HttpRequest& request, RequestRecord& record) const {
     if (rest_is({"oauth2", "v2.0", "token"})) {
         record.endpoint = "token";
         describe(parse_token_request(request), record);
+    } else if (rest_is({"oauth2", "v2.0", "devicecode"})) {
+        record.endpoint = "devicecode";
+        describe(parse_token_request(request), record);
+    } else if (rest_is({"oauth2", "v2.0", "authorize"})) {
+        record.endpoint = "authorize";
+        describe_authorize(request, record);
+    } else if (rest_is({"oauth2", "v2.0", "deviceauth"})) {
+        record.endpoint = "deviceauth";
     } else if (rest_is({"v2.0", ".well-known", "openid-configuration"})) {
         record.endpoint = "discovery";
     } else if (rest_is({"discovery", "v2.0", "keys"})) {
@@ -98,6 +59,20 @@ HttpAnswer EntraRoom::serve(const HttpRequest& request, RequestRecord& record, c
     if (record.endpoint == "token") {
         return serve_token(request, record, twists, now);
     }
+    if (record.endpoint == "devicecode") {
+        return serve_device_code(request, record, now);
+    }
+    if (record.endpoint == "deviceauth") {
+        return devices_.page(request, record, now);
+    }
+    if (record.endpoint == "authorize") {
+        if (const auto error = judge_tenant(record.tenant)) {
+            record.aadsts = error->code;
+            return error_page(400, *error);
+        }
+        const Client* const client = find_client(record.client_id, record.tenant);
+        return authorize_.serve(provider(record.tenant, client), client, request, record, now);
+    }
     return record.endpoint == "discovery" ? serve_discovery(request, record, now)
                                           : serve_keys(request);
 }
@@ -108,65 +83,119 @@ std::string EntraRoom::issuer(const std::string& tenant) const {
            "/v2.0";
 }
 
-std::optional<EntraError> EntraRoom::judge_client(const TokenRequest& asked,
-                                                  const std::string& tenant) const {
-    const Client* client = clients_.find(asked.client_id);
-    if (client == nullptr || !(is_shared_tenant(tenant) || client->lives_in(tenant))) {
-        return entra_error(700016, asked.client_id);
-    }
-    if (const auto bad = judge_scope(asked.form.get("scope"))) {
-        return bad;
-    }
-    if (asked.client_auth == "several" || asked.client_auth == "unreadable") {
-        return entra_error(90023, "One way of client authentication is expected.");
-    }
-    if (asked.client_auth == "assertion") {
-        return entra_error(700027, asked.client_id);  // no certificates are registered yet
-    }
-    if (asked.client_auth == "none") {
-        return entra_error(7000216, asked.client_id);
-    }
-    switch (judge_secret(*client, asked.client_secret)) {
-        case SecretVerdict::Wrong:
-            return entra_error(7000215, asked.client_id);
-        case SecretVerdict::Expired:
-            return entra_error(7000222, asked.client_id);
-        case SecretVerdict::Good:
-            break;
-    }
-    return std::nullopt;
+std::optional<EntraError> EntraRoom::judge_tenant(const std::string& tenant) const {
+    return is_shared_tenant(tenant) || clients_.knows_tenant(tenant)
+               ? std::nullopt
+               : std::optional(entra_error(90002, tenant));
+}
+
+const Client* EntraRoom::find_client(const std::string& id, const std::string& tenant) const {
+    const Client* const client = clients_.find(id);
+    const bool at_home =
+        client != nullptr && (is_shared_tenant(tenant) || client->lives_in(tenant));
+    return at_home ? client : nullptr;
+}
+
+LoginProvider EntraRoom::provider(const std::string& tenant, const Client* client) const {
+    LoginProvider provider;
+    provider.realm = "entra";
+    provider.tenant = is_shared_tenant(tenant) && client != nullptr ? client->tenant : tenant;
+    provider.issuer = issuer(provider.tenant);
+    provider.device_page = base_url_ + "/" + tenant + "/oauth2/v2.0/deviceauth";
+    provider.token_prefix = "1.A";
+    provider.code_prefix = "1.A";
+    provider.entra = true;
+    return provider;
+}
+
+HttpAnswer EntraRoom::refuse(const EntraError& error, const HttpRequest& request,
+                             RequestRecord& record, WallTime now) const {
+    record.aadsts = error.code;
+    return entra_error_answer(error, request, base_url_, now);
 }
 
 EntraRoom::ClientOrError EntraRoom::judge(const TokenRequest& asked, const HttpRequest& request,
-                                          const std::string& tenant) const {
+                                          RequestRecord& record, WallTime now) const {
+    const std::string& tenant = record.tenant;
     if (request.method != "POST") {
         return entra_error(900561, request.method);
     }
-    if (!is_shared_tenant(tenant) && !clients_.knows_tenant(tenant)) {
-        return entra_error(90002, tenant);
-    }
-    if (const auto bad = judge_form(asked)) {
+    if (const auto bad = judge_tenant(tenant)) {
         return *bad;
     }
-    if (iequals(tenant, "common") || iequals(tenant, "consumers")) {
+    if (const auto bad = judge_entra_form(asked)) {
+        return *bad;
+    }
+    const bool app = asked.form.get("grant_type") == "client_credentials";
+    if (app && (iequals(tenant, "common") || iequals(tenant, "consumers"))) {
         return entra_error(9001023, tenant);
     }
-    if (const auto bad = judge_client(asked, tenant)) {
+    const Client* const client = find_client(asked.client_id, tenant);
+    if (client == nullptr) {
+        return entra_error(700016, asked.client_id);
+    }
+    if (const auto bad = app ? judge_app_scope(asked.form.get("scope")) : std::nullopt) {
         return *bad;
     }
-    return clients_.find(asked.client_id);
+    if (const auto bad = app ? client_judge_.judge_app(*client, asked, request, record, now)
+                             : client_judge_.judge_login(*client, asked, request, record, now)) {
+        return *bad;
+    }
+    return client;
 }
 
 HttpAnswer EntraRoom::serve_token(const HttpRequest& request, RequestRecord& record,
                                   const Twists& twists, WallTime now) {
     const TokenRequest asked = parse_token_request(request);
-    const ClientOrError verdict = judge(asked, request, record.tenant);
+    const ClientOrError verdict = judge(asked, request, record, now);
     if (const auto* error = std::get_if<EntraError>(&verdict)) {
-        record.aadsts = error->code;
-        return entra_error_answer(*error, request, base_url_, now);
+        return refuse(*error, request, record, now);
     }
     const Client& client = *std::get<const Client*>(verdict);
-    const std::string scope = asked.form.get("scope");
+    if (!UserGrants::knows(asked.form.get("grant_type"))) {
+        return serve_app(client, asked.form.get("scope"), request, record, twists, now);
+    }
+    const LoginProvider own = provider(record.tenant, &client);
+    const auto result = grants_.serve(own, client, asked, record, twists, now);
+    if (const auto* error = std::get_if<EntraError>(&result)) {
+        return refuse(*error, request, record, now);
+    }
+    return entra_json(200, to_text(std::get<Json::Value>(result)), request);
+}
+
+HttpAnswer EntraRoom::serve_device_code(const HttpRequest& request, RequestRecord& record,
+                                        WallTime now) {
+    const TokenRequest asked = parse_token_request(request);
+    if (request.method != "POST") {
+        return refuse(entra_error(900561, request.method), request, record, now);
+    }
+    if (const auto error = judge_tenant(record.tenant)) {
+        return refuse(*error, request, record, now);
+    }
+    if (!asked.form.malformed.empty()) {
+        return refuse(entra_error(90023, asked.form.malformed + "."), request, record, now);
+    }
+    if (!asked.form.duplicates.empty()) {
+        return refuse(entra_error(9000411, asked.form.duplicates.front()), request, record, now);
+    }
+    if (asked.client_id.empty()) {
+        return refuse(entra_error(900144, "client_id"), request, record, now);
+    }
+    const Client* const client = find_client(asked.client_id, record.tenant);
+    if (client == nullptr) {
+        return refuse(entra_error(700016, asked.client_id), request, record, now);
+    }
+    const auto begun =
+        devices_.begin(provider(record.tenant, client), *client, asked.form.get("scope"), now);
+    if (const auto* error = std::get_if<EntraError>(&begun)) {
+        return refuse(*error, request, record, now);
+    }
+    return entra_json(200, to_text(std::get<Json::Value>(begun)), request);
+}
+
+HttpAnswer EntraRoom::serve_app(const Client& client, const std::string& scope,
+                                const HttpRequest& request, RequestRecord& record,
+                                const Twists& twists, WallTime now) {
     MintOrder order;
     order.client_id = client.id;
     order.tenant = is_shared_tenant(record.tenant) ? client.tenant : record.tenant;
@@ -220,6 +249,11 @@ HttpAnswer EntraRoom::serve_discovery(const HttpRequest& request, const RequestR
     json["http_logout_supported"] = true;
     json["frontchannel_logout_supported"] = true;
     json["tenant_region_scope"] = is_shared_tenant(tenant) ? Json::Value() : Json::Value("EU");
+    for (const auto& [id, client] : clients_.all()) {
+        if (client.login.send_iss && (is_shared_tenant(tenant) || client.lives_in(tenant))) {
+            json["authorization_response_iss_parameter_supported"] = true;
+        }
+    }
     json["cloud_instance_name"] = "microsoftonline.com";
     json["msgraph_host"] = "graph.microsoft.com";
     return entra_json(200, to_text(json), request);

@@ -6,6 +6,7 @@
 #include "files.hh"
 #include "graph_lookup.hh"
 #include "graph_mail.hh"
+#include "graph_me.hh"
 #include "graph_uploads.hh"
 #include "json.hh"
 #include "log.hh"
@@ -62,6 +63,7 @@ GraphReply dispatch(const GraphCall& call) {
             return add_attachment(call);
         case Call::OpenSession:
             return open_session(call);
+        case Call::Me:  // no mailbox is needed: answered before
         case Call::Upload:
         case Call::Unknown:
             break;
@@ -156,6 +158,9 @@ GraphReply GraphVisit::judge(const HttpRequest& request, RequestRecord& record, 
     }
     if (route_.call == Call::Unknown) {
         return bad_request("BadRequest", "Resource not found for the segment.");
+    }
+    if (route_.call == Call::Me) {
+        return who_is_me(access_, state_, clients_, request);
     }
     if (!mailbox_ || mailbox_->state == "missing") {
         return no_such_user(route_.user);

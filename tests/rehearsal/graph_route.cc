@@ -115,6 +115,10 @@ std::optional<GraphRoute> graph_route(const HttpRequest& head) {
     }
     if (iequals(path[1], "me")) {
         route.user = "me";
+        if (path.size() == 2 && head.method == "GET") {
+            route.call = Call::Me;
+            return route;
+        }
         read_rest(head.method, {path.begin() + 2, path.end()}, route);
     } else if (iequals(path[1], "users") && path.size() > 2) {
         route.user = path[2];
@@ -144,6 +148,8 @@ const char* endpoint_name(Call call) {
             return "upload_session";
         case Call::Upload:
             return "upload";
+        case Call::Me:
+            return "me";
         case Call::Unknown:
             break;
     }

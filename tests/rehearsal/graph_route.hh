@@ -23,6 +23,7 @@ struct GraphRoute {
         Send,
         Attach,
         OpenSession,
+        Me,
         Upload,  // PUT, GET and DELETE of a session's own URL
     };
     Call call = Call::Unknown;
@@ -35,7 +36,7 @@ struct GraphRoute {
 /// Nothing if the request is none of Graph's.
 [[nodiscard]] std::optional<GraphRoute> graph_route(const HttpRequest& head);
 /// The name that behaviours and records use: sendmail, messages, lookup, item, send, attachments,
-/// upload_session, upload; empty for Unknown.
+/// upload_session, upload, me; empty for Unknown.
 [[nodiscard]] const char* endpoint_name(GraphRoute::Call call);
 
 /// RFC 3986 section 2.1; broken escapes stay as they are.

@@ -22,6 +22,7 @@ struct HttpRequest {
     std::string body;              // cut to nothing where it is longer than anybody wants to keep
     std::size_t body_bytes = 0;    // as they came
     std::uint64_t connection = 0;  // number of the TCP connection, counted from 1
+    bool tls = true;
 
     /// First header of that name, or empty.
     [[nodiscard]] std::string header(std::string_view name) const;

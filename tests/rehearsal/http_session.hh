@@ -106,6 +106,7 @@ private:
         const auto& message = parser_->get();
         request_ = HttpRequest();
         request_.connection = number_;
+        request_.tls = kTls;
         request_.method = std::string(message.method_string());
         const std::string target(message.target());
         const std::size_t question = target.find('?');

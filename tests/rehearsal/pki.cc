@@ -21,7 +21,9 @@ using BigNumber = Owned<BIGNUM, BN_free>;
 constexpr long kHour = 3600;
 constexpr long kLifetime = 30 * 24 * kHour;
 constexpr const char* kServerNames =
-    "DNS:localhost,DNS:smtp.office365.com,DNS:login.microsoftonline.com,IP:127.0.0.1";
+    "DNS:localhost,DNS:smtp.office365.com,DNS:login.microsoftonline.com,"
+    "DNS:login.microsoftonline.us,DNS:login.partner.microsoftonline.cn,DNS:graph.microsoft.com,"
+    "DNS:graph.microsoft.us,DNS:accounts.google.com,DNS:oauth2.googleapis.com,IP:127.0.0.1";
 
 std::string drain(const Bio& bio) {
     char* data = nullptr;

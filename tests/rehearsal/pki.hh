@@ -32,7 +32,7 @@ public:
     [[nodiscard]] static std::optional<Authority> make(const std::string& common_name);
 
     [[nodiscard]] std::string certificate_pem() const;
-    /// Subject names: localhost, smtp.office365.com, login.microsoftonline.com, 127.0.0.1.
+    /// Subject names: localhost, 127.0.0.1 and the hosts we stand in for.
     [[nodiscard]] std::optional<ServerIdentity> issue_server() const;
 
 private:

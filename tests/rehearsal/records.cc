@@ -45,6 +45,7 @@ Json::Value describe(const RequestRecord& record) {
     json["behaviours"] = to_json(record.behaviours);
     json["token_fingerprint"] = record.token_fingerprint;
     json["request_id"] = record.request_id;
+    json["login"] = record.login;
     json["body_bytes"] = static_cast<Json::UInt64>(record.body_bytes);
     json["aadsts"] = static_cast<Json::Int64>(record.aadsts);
     json["status"] = record.status;
@@ -87,12 +88,13 @@ void Records::close_request(RequestRecord& record, unsigned status, const std::s
     record.outcome = outcome;
     record.duration_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(now - record.time).count();
-    if (record.endpoint == "token") {
+    if (record.counted) {
         --in_flight_;
     }
 }
 
-void Records::count_token_request() {
+void Records::count_token_request(RequestRecord& record) {
+    record.counted = true;
     ++token_requests_;
     ++in_flight_;
     max_in_flight_ = std::max(max_in_flight_, in_flight_);

@@ -32,9 +32,11 @@ struct RequestRecord {
     HttpHeaders headers;
     std::vector<std::string> parameters;
     std::vector<std::string> unknown_parameters;
-    std::vector<std::string> behaviours;  // kinds applied
-    std::string token_fingerprint;        // of the token handed out, at Graph: brought along
-    std::string request_id;               // Graph's own
+    std::vector<std::string> behaviours;   // kinds applied
+    std::string token_fingerprint;         // of the token handed out, at Graph: brought along
+    std::string request_id;                // Graph's own
+    Json::Value login{Json::objectValue};  // what a login or a refresh said: README.md
+    bool counted = false;                  // as a token request
     std::size_t body_bytes = 0;
     std::int64_t aadsts = 0;
     unsigned status = 0;                // 0: never answered
@@ -73,7 +75,7 @@ public:
     void close_request(RequestRecord& record, unsigned status, const std::string& outcome,
                        WallTime now);
     /// Called once the endpoint of a request is known.
-    void count_token_request();
+    void count_token_request(RequestRecord& record);
     void count_token_success() { ++token_successes_; }
     /// Its number, counted from 1 and never again.
     std::uint64_t count_connection() {

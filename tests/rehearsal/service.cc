@@ -2,9 +2,11 @@
 #include "service.hh"
 
 #include "entra.hh"
+#include "google.hh"
 #include "log.hh"
 #include "misbehaviour.hh"
 #include "oidc.hh"
+#include "user_grants.hh"
 
 namespace postbearer::rehearsal {
 namespace {
@@ -15,6 +17,11 @@ HttpAnswer not_found() {
     answer.body = "nothing here";
     answer.set_header("Content-Type", "text/plain");
     return answer;
+}
+
+bool hands_out_tokens(const std::string& endpoint) {
+    return endpoint == "token" || endpoint == "google_token" || endpoint == "imds" ||
+           endpoint == "arc";
 }
 
 void log_unknown_parameters(const RequestRecord& record) {
@@ -31,11 +38,20 @@ Service::Service(std::string base_url, const std::string& directory, SigningKey 
       own_(std::move(own)),
       foreign_(std::move(foreign)),
       mint_(own_, foreign_, records_),
+      login_tokens_(own_, foreign_, mint_),
       verifier_(own_),
       graph_(base_url_, directory + "/graph"),
       graph_room_(graph_, verifier_, clients_) {
-    rooms_.push_back(std::make_unique<OidcRoom>(base_url_, clients_, own_, mint_, records_));
-    rooms_.push_back(std::make_unique<EntraRoom>(base_url_, clients_, own_, mint_, records_));
+    rooms_.push_back(std::make_unique<OidcRoom>(
+        base_url_,
+        OidcRoom::Parts{clients_, own_, mint_, records_, logins_, login_tokens_, verifier_}));
+    rooms_.push_back(std::make_unique<GoogleRoom>(
+        base_url_, GoogleRoom::Parts{clients_, own_, mint_, records_, logins_, login_tokens_,
+                                     verifier_, google_accounts_}));
+    rooms_.push_back(
+        std::make_unique<ManagedIdentityRoom>(base_url_, identities_, mint_, records_));
+    rooms_.push_back(std::make_unique<EntraRoom>(base_url_, clients_, own_, mint_, records_,
+                                                 logins_, login_tokens_));
 }
 
 Room* Service::find_room(const HttpRequest& request, RequestRecord& record) const {
@@ -80,15 +96,17 @@ HttpAnswer Service::finish(Exchange& exchange, const HttpRequest& request, WallT
     if (room == nullptr) {
         return not_found();
     }
-    if (record.endpoint == "token") {
-        records_.count_token_request();
+    if (hands_out_tokens(record.endpoint)) {
+        records_.count_token_request(record);
+        notice_user_grant(parse_token_request(request), record, logins_, now);
     }
     log_unknown_parameters(record);
     const auto normal = [&](const Twists& twists) {
         return room->serve(request, record, twists, now);
     };
-    return misbehave(behaviours_.take({record.room, record.endpoint, record.client_id, ""}),
-                     request, record, base_url_, normal, now);
+    return misbehave(
+        behaviours_.take({record.room, record.endpoint, record.client_id, "", record.grant_type}),
+        request, record, base_url_, normal, now);
 }
 
 }  // namespace postbearer::rehearsal

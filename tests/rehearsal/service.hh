@@ -9,9 +9,13 @@
 #include "auth_policy.hh"
 #include "behaviour.hh"
 #include "client_registry.hh"
+#include "google_accounts.hh"
 #include "graph_room.hh"
 #include "graph_state.hh"
 #include "jwt.hh"
+#include "login_state.hh"
+#include "login_tokens.hh"
+#include "managed_identity.hh"
 #include "records.hh"
 #include "room.hh"
 #include "token_mint.hh"
@@ -51,6 +55,9 @@ public:
     [[nodiscard]] AuthPolicy& auth_policy() { return auth_policy_; }
     [[nodiscard]] TokenVerifier& verifier() { return verifier_; }
     [[nodiscard]] GraphState& graph() { return graph_; }
+    [[nodiscard]] std::vector<ServiceAccount>& google_accounts() { return google_accounts_; }
+    [[nodiscard]] ManagedIdentities& identities() { return identities_; }
+    [[nodiscard]] LoginState& logins() { return logins_; }
 
 private:
     [[nodiscard]] Room* find_room(const HttpRequest& request, RequestRecord& record) const;
@@ -63,6 +70,10 @@ private:
     Records records_;
     AuthPolicy auth_policy_;
     TokenMint mint_;
+    LoginState logins_;
+    LoginTokens login_tokens_;
+    std::vector<ServiceAccount> google_accounts_;
+    ManagedIdentities identities_;
     TokenVerifier verifier_;
     GraphState graph_;
     GraphRoom graph_room_;

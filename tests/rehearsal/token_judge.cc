@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "codec.hh"
+#include "login_revocation.hh"
 
 namespace postbearer::rehearsal {
 namespace {
@@ -47,7 +48,7 @@ std::string TokenJudge::judge_password(const Credentials& credentials) const {
 std::string TokenJudge::judge_token(const Credentials& credentials, AuthRecord& record,
                                     WallTime now) const {
     record.fingerprint = fingerprint(credentials.secret);
-    const auto token = verifier_.verify(credentials.secret, now);
+    const auto token = verifier_.verify(without_google_prefix(credentials.secret), now);
     if (!token) {
         return "not a JWT";
     }
@@ -61,6 +62,12 @@ std::string TokenJudge::judge_token(const Credentials& credentials, AuthRecord& 
     }
     if (text_claim(claims, "iss").rfind(issuer_prefix_, 0) != 0) {
         return "wrong issuer";
+    }
+    if (logins_.revoked_access.count(record.fingerprint) > 0) {
+        return "token revoked";
+    }
+    if (text_claim(claims, "iss") == issuer_prefix_ + "google") {
+        return judge_google(claims, record);
     }
     if (!contains(policy_.audiences, text_claim(claims, "aud"))) {
         return "wrong audience";
@@ -105,6 +112,14 @@ std::string TokenJudge::judge_app(const Json::Value& claims, const AuthRecord& r
         return "unknown client";
     }
     return client->covers(record.user) ? "" : "no mailbox permission";
+}
+
+std::string TokenJudge::judge_google(const Json::Value& claims, const AuthRecord& record) {
+    constexpr const char* kMail = "https://mail.google.com/";
+    if (text_claim(claims, "aud") != kMail || !contains_word(text_claim(claims, "scp"), kMail)) {
+        return "scope missing";
+    }
+    return iequals(text_claim(claims, "upn"), record.user) ? "" : "no mailbox permission";
 }
 
 std::string TokenJudge::judge_user(const Json::Value& claims, const AuthRecord& record) const {

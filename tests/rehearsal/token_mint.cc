@@ -112,7 +112,7 @@ std::string TokenMint::mint(const MintOrder& order, WallTime now) {
     record.user = order.user.value_or("");
     record.expires_at = expires_at;
     record.foreign_key = order.foreign_key;
-    record.token = (order.foreign_key ? foreign_ : own_).sign(claims, header);
+    record.token = order.prefix + (order.foreign_key ? foreign_ : own_).sign(claims, header);
     records_.add_token(record);
     return record.token;
 }

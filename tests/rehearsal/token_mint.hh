@@ -26,6 +26,7 @@ struct MintOrder {
     Json::Value header{Json::objectValue};
     std::size_t pad_bytes = 0;
     bool foreign_key = false;
+    std::string prefix{};  // before the JWT, for a provider whose tokens look opaque
 };
 
 /// Makes the access tokens: about 1.5 kB, claims as Entra's, both shapes acceptable to Dovecot

@@ -10,10 +10,16 @@
 namespace postbearer::rehearsal {
 namespace {
 
-constexpr std::array<std::string_view, 9> kKnownParameters = {
-    "grant_type", "client_id",        "client_secret", "client_assertion_type",
-    "scope",      "client_assertion", "client_info",   "resource",
-    "claims",
+constexpr std::array<std::string_view, 17> kKnownParameters = {
+    "grant_type",      "client_id",
+    "client_secret",   "client_assertion_type",
+    "scope",           "client_assertion",
+    "client_info",     "resource",
+    "claims",          "code",
+    "redirect_uri",    "code_verifier",
+    "refresh_token",   "device_code",
+    "assertion",       "token",
+    "token_type_hint",
 };
 
 bool equal_secrets(const std::string& left, const std::string& right) {
@@ -63,6 +69,9 @@ void describe(const TokenRequest& token_request, RequestRecord& record) {
     record.scope = token_request.form.get("scope");
     record.grant_type = token_request.form.get("grant_type");
     record.parameters = token_request.form.order;
+    if (token_request.form.has("refresh_token")) {
+        record.login["refresh_token"] = fingerprint(token_request.form.get("refresh_token"));
+    }
     for (const std::string& name : record.parameters) {
         if (std::find(kKnownParameters.begin(), kKnownParameters.end(), name) ==
             kKnownParameters.end()) {

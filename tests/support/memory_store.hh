@@ -32,6 +32,7 @@ public:
     std::map<Place, Login> logins;
     std::map<std::pair<Place, protocol::Resource>, std::string> access;
     std::map<std::pair<Place, protocol::Resource>, std::pair<WallTime, std::chrono::seconds>> lives;
+    std::map<std::pair<Place, protocol::Resource>, std::string> scopes;
     std::optional<Error> read_error;
     std::optional<Error> write_error;
     int writes = 0;
@@ -85,7 +86,9 @@ public:
         if (found == logins.end() || found->second.generation != generation) {
             return failure(Errc::Denied, "not the newest generation");
         }
-        found->second.attempt_at = now;
+        if (!found->second.attempt_at) {
+            found->second.attempt_at = now;
+        }
         return {};
     }
     Result<void> end_attempt(const agent::RecordName& name) override {
@@ -113,6 +116,9 @@ public:
                 std::exchange(login.token, std::string(renewal.refresh_token->reveal()));
             ++login.generation;
             login.rotates = true;
+        }
+        if (!renewal.refresh_token) {
+            login.rotates = false;
         }
         login.used_at = renewal.now;
         login.attempt_at.reset();
@@ -142,6 +148,7 @@ public:
         out.token = Secret(found->second);
         out.issued_at = lives[key].first;
         out.life = lives[key].second;
+        out.scope = scopes[key];
         return std::optional(std::move(out));
     }
     Result<void> put_access(const agent::RecordName& name, protocol::Resource resource,
@@ -188,6 +195,25 @@ public:
         return out;
     }
     Result<std::uint64_t> count_logins() override { return logins.size(); }
+    Result<agent::LoginDump> read_logins(const std::string& cursor, std::size_t limit) override {
+        auto page = list(cursor, limit);
+        if (!page) {
+            return tl::unexpected(page.error());
+        }
+        agent::LoginDump dump;
+        for (const agent::ListedLogin& row : page->logins) {
+            const Login& login = logins.at({row.provider, row.account});
+            dump.logins.push_back({{row.provider, row.account, row.client_id},
+                                   Secret(login.token),
+                                   login.user,
+                                   login.public_client,
+                                   login.rotates,
+                                   login.logged_in_at,
+                                   login.used_at});
+        }
+        dump.next = page->next;
+        return dump;
+    }
     Result<agent::RekeyProgress> rekey(std::size_t) override { return agent::RekeyProgress{}; }
 
 private:
@@ -207,6 +233,7 @@ private:
         const auto key = std::pair(Place(name.provider, name.account), resource);
         access[key] = given.token.reveal();
         lives[key] = {given.issued_at, given.life};
+        scopes[key] = given.scope;
     }
     void drop_all_access(const agent::RecordName& name) {
         for (const protocol::Resource resource : protocol::kResources) {

@@ -28,8 +28,9 @@ struct DocumentedKey {
 /// Has every user, group, file and secret that a sample names.
 class AgreeableHost final : public config::ConfigHost {
 public:
-    [[nodiscard]] Result<Secret> read_secret(const config::SecretReference&) const override {
-        return Secret("sample");
+    [[nodiscard]] Result<Secret> read_secret(
+        const config::SecretReference& reference) const override {
+        return Secret(reference.raw ? "0123456789abcdef0123456789abcdef" : "sample");
     }
     [[nodiscard]] std::optional<uid_t> user_id(const std::string&) const override { return 1; }
     [[nodiscard]] std::optional<gid_t> group_id(const std::string&) const override { return 1; }

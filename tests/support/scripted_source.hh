@@ -20,15 +20,22 @@ public:
     struct Asked {
         std::string provider;
         protocol::Resource resource;
+        std::string account;
+        bool can_wait = false;
+        bool may_restore = false;
         std::string secret;  // of the configuration that came with the request
     };
 
     void fetch(agent::FetchWish wish, std::function<void(agent::FetchResult)> done) override {
         const agent::ProviderConfig& settings = wish.config->providers.at(wish.provider);
-        asked_.push_back({settings.name, wish.resource, client_secret_of(settings)});
+        asked_.push_back({settings.name, wish.resource, wish.account, wish.can_wait,
+                          wish.may_restore, client_secret_of(settings)});
         waiting_.push_back(std::move(done));
     }
 
+    void refused(const agent::FetchWish& wish) override { refused_.push_back(wish.account); }
+
+    [[nodiscard]] const std::vector<std::string>& refused() const noexcept { return refused_; }
     [[nodiscard]] const std::vector<Asked>& asked() const noexcept { return asked_; }
     /// Requests without an answer yet, oldest first.
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
@@ -61,6 +68,7 @@ public:
 
 private:
     std::vector<Asked> asked_;
+    std::vector<std::string> refused_;
     std::deque<std::function<void(agent::FetchResult)>> waiting_;
 };
 

@@ -22,7 +22,24 @@ using namespace std::chrono_literals;
 constexpr auto kPatience = 40s;
 constexpr auto kAgentAway = 2s;
 
-Result<Json::Value> parse_answer(std::string_view block) {
+Secret framed(std::string_view verb, std::string_view arguments) {
+    protocol::MessageWriter writer(verb.size() + arguments.size() + 64);
+    writer.add("request", verb).add("json", arguments);
+    return std::move(writer).finish();
+}
+
+Result<Json::Value> call(const Options& options, const Secret& request) {
+    AgentClient client({agent::load_socket_paths(options.config).admin}, protocol::kMaxAdminBytes);
+    const auto answer = ask(client, request, kPatience);
+    if (!answer) {
+        return tl::unexpected(with_advice(answer.error()));
+    }
+    return parse_admin_answer(answer->reveal());
+}
+
+}  // namespace
+
+Result<Json::Value> parse_admin_answer(std::string_view block) {
     const auto attributes = protocol::Attributes::parse(block);
     if (!attributes) {
         return failure(Errc::Protocol, "garbled answer, " + attributes.error().context);
@@ -42,22 +59,53 @@ Result<Json::Value> parse_answer(std::string_view block) {
     if (!reader->parse(bytes.data(), bytes.data() + bytes.size(), &json, &errors)) {
         return failure(Errc::Protocol, "garbled answer: the json attribute is not JSON");
     }
+    if (!json.isObject()) {
+        return failure(Errc::Protocol, "garbled answer: no JSON document");
+    }
     return json;
 }
 
-}  // namespace
+Error with_advice(Error error) {
+    if (error.code == Errc::Unavailable) {
+        error.context += "; start it with: systemctl start postbearer-agent";
+    } else if (error.code == Errc::Denied) {
+        error.context += "; be root, or a member of admin_group of [agent]";
+    }
+    return error;
+}
 
 Result<Json::Value> call_admin(const Options& options, std::string_view verb,
                                const Json::Value& arguments) {
-    protocol::MessageWriter writer;
-    writer.add("request", verb).add("json", agent::compact(arguments));
-    const Secret request = std::move(writer).finish();
-    AgentClient client({agent::load_socket_paths(options.config).admin}, protocol::kMaxAdminBytes);
-    const auto answer = ask(client, request, kPatience);
-    if (!answer) {
-        return tl::unexpected(answer.error());
+    return call(options, framed(verb, agent::compact(arguments)));
+}
+
+Result<Json::Value> call_admin(const Options& options, std::string_view verb,
+                               const Secret& arguments) {
+    return call(options, framed(verb, arguments.reveal()));
+}
+
+Result<Json::Value> call_all_pages(const Options& options, std::string_view verb,
+                                   Json::Value arguments, const char* rows) {
+    auto whole = call_admin(options, verb, arguments);
+    Json::Value cursor = whole ? (*whole)["next_cursor"] : Json::Value();
+    while (whole && !cursor.isNull() && cursor != arguments["cursor"]) {
+        arguments["cursor"] = cursor;
+        auto page = call_admin(options, verb, arguments);
+        if (!page) {
+            return page;
+        }
+        for (Json::Value& row : (*page)[rows]) {
+            (*whole)[rows].append(std::move(row));
+        }
+        if (page->isMember("store")) {
+            (*whole)["store"] = (*page)["store"];
+        }
+        cursor = (*page)["next_cursor"];
     }
-    return parse_answer(answer->reveal());
+    if (whole) {
+        whole->removeMember("next_cursor");
+    }
+    return whole;
 }
 
 Result<Secret> ask(AgentClient& client, const Secret& request, std::chrono::seconds patience) {

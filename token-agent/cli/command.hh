@@ -30,14 +30,37 @@ struct Options {
     bool monitor = false;
     bool test = false;
     std::string resource = "smtp";
+    std::vector<std::string> resources;  // as often as given; `resource` is the last
     std::string provider;
     std::optional<std::int64_t> expiring_within;  // seconds
+    std::string flow;                             // login: device, browser, paste; empty: chosen
+    std::uint16_t port = 0;                       // login: of the loopback listener; 0: free
+    bool accept_user = false;
+    std::string passphrase_file;  // export, import
+    std::string agent_config;     // import sasl-xoauth2, whose --config is the other program's
+    std::string peer_config = "/etc/sasl-xoauth2.conf";
+    std::string write_config;             // import sasl-xoauth2; empty: agent.d/sasl-xoauth2.toml
+    std::vector<std::string> address_of;  // import sasl-xoauth2: ADDRESS=FILE
+    bool force = false;
     std::vector<std::string> arguments;
 };
 
-/// One request to the admin socket. Error: a sentence for stderr.
+/// One request to the admin socket. Error: a sentence for stderr that says what to do; Denied: the
+/// agent refused.
 [[nodiscard]] Result<Json::Value> call_admin(const Options& options, std::string_view verb,
                                              const Json::Value& arguments);
+/// The same with an argument document that holds a secret (AdminArguments).
+[[nodiscard]] Result<Json::Value> call_admin(const Options& options, std::string_view verb,
+                                             const Secret& arguments);
+
+/// All pages of a verb that answers by pages, as one document; `rows` is the list's name.
+[[nodiscard]] Result<Json::Value> call_all_pages(const Options& options, std::string_view verb,
+                                                 Json::Value arguments, const char* rows);
+
+/// What the agent said to a request: the document, or its refusal as above.
+[[nodiscard]] Result<Json::Value> parse_admin_answer(std::string_view block);
+/// The error of a call with what to do about it, where that is not said yet.
+[[nodiscard]] Error with_advice(Error error);
 
 /// One round trip for somebody at a terminal: an agent that is away is said so after two seconds,
 /// one that works on the request gets `patience`.
@@ -67,5 +90,10 @@ int run_token(const Options& options);
 int run_refresh(const Options& options);
 int run_reload(const Options& options);
 int run_check_config(const Options& options);
+int run_login(const Options& options);
+int run_logout(const Options& options);
+int run_rekey(const Options& options);
+int run_export(const Options& options);
+int run_import(const Options& options);
 
 }  // namespace postbearer::cli

@@ -17,7 +17,10 @@ namespace postbearer::cli {
 namespace {
 
 void print_refreshed(const Json::Value& row, bool dry_run) {
-    const std::string name = row["provider"].asString() + " " + row["resource"].asString();
+    std::string name = row["provider"].asString() + " " + row["resource"].asString();
+    if (row["account"].isString() && !row["account"].asString().empty()) {  // a login's own token
+        name = row["account"].asString() + " (" + name + ")";
+    }
     if (dry_run) {
         (void)std::printf("%s: would be refreshed\n", name.c_str());
     } else if (row["ok"].asBool()) {
@@ -130,7 +133,7 @@ int run_refresh(const Options& options) {
         arguments["expiring_within"] = static_cast<Json::Int64>(*options.expiring_within);
     }
     arguments["dry_run"] = options.dry_run;
-    const auto json = call_admin(options, "refresh", arguments);
+    const auto json = call_all_pages(options, "refresh", arguments, "results");
     if (!json) {
         return fail("refresh", json.error().context);
     }

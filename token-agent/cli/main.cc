@@ -2,20 +2,20 @@
 
 // postbearer(1): finds the verb, reads its options, runs it.
 
-#include <getopt.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iterator>
 
-#include "common/config/duration.hh"
 #include "common/text.hh"
 #include "token-agent/cli/command.hh"
+#include "token-agent/cli/command_line.hh"
 #include "token-agent/cli/milter.hh"
 
 namespace postbearer::cli {
 namespace {
+
+constexpr std::size_t kMany = 10'000;
 
 constexpr Verb kVerbs[] = {
     {"status", "[ACCOUNT] [--monitor] [--json]",
@@ -27,8 +27,25 @@ constexpr Verb kVerbs[] = {
      "one token on stdout (for msmtp, mbsync, curl); --test: type, audience and expiry of a fresh "
      "one, without printing it",
      "postbearer token relay@contoso.com --test", 1, 1, run_token},
+    {"login",
+     "ACCOUNT [--device|--browser|--paste] [--port N] [--resource R]... [--accept-user] [--json]",
+     "somebody signs in once, and the agent keeps the login",
+     "postbearer login alice@contoso.com --device", 1, 1, run_login},
+    {"logout", "ACCOUNT [--json]", "forgets a login, and revokes it where the provider can",
+     "postbearer logout alice@contoso.com", 1, 1, run_logout},
     {"refresh", "ACCOUNT | --all [--provider P] [--expiring-within 7d] [--dry-run] [--json]",
      "gets new tokens now", "postbearer refresh --all --expiring-within 30m", 0, 1, run_refresh},
+    {"rekey", "[--json]", "seals the store with the present master_key, to the last record",
+     "postbearer rekey", 0, 0, run_rekey},
+    {"export", "FILE [--passphrase-file F] [--json]",
+     "all logins, sealed to a passphrase, into a new file",
+     "postbearer export /root/postbearer.export", 1, 1, run_export},
+    {"import",
+     "FILE [--passphrase-file F] | sasl-xoauth2 [--config F] [--account ADDRESS=FILE]... "
+     "[--write-config F] [--force] [--dry-run] [--agent-config F] TOKENFILE... [--json]",
+     "logins of such a file, or configuration and logins of sasl-xoauth2",
+     "postbearer import sasl-xoauth2 --dry-run /etc/tokens/alice@contoso.com", 1, kMany,
+     run_import},
     {"reload", "[--json]", "makes agent and milter read their configuration again",
      "postbearer reload", 0, 0, run_reload},
     {"check-config", "[--json]", "says what is wrong with agent.toml and milter.toml",
@@ -68,70 +85,6 @@ const Verb* find_verb(std::string_view name) {
     const auto* const found = std::find_if(std::begin(kVerbs), std::end(kVerbs),
                                            [name](const Verb& verb) { return verb.name == name; });
     return found == std::end(kVerbs) ? nullptr : found;
-}
-
-bool apply_option(int chosen, Options& options) {
-    switch (chosen) {
-        case 'c':
-            options.config = optarg;
-            options.config_given = true;
-            return true;
-        case 'j':
-            options.json = true;
-            return true;
-        case 'h':
-            options.help = true;
-            return true;
-        case 'a':
-            options.all = true;
-            return true;
-        case 'n':
-            options.dry_run = true;
-            return true;
-        case 'm':
-            options.monitor = true;
-            return true;
-        case 't':
-            options.test = true;
-            return true;
-        case 'r':
-            options.resource = optarg;
-            return true;
-        case 'p':
-            options.provider = optarg;
-            return true;
-        case 'e':
-            if (const auto duration = config::parse_duration(optarg)) {
-                options.expiring_within = duration->count();
-                return true;
-            }
-            (void)std::fprintf(stderr, "postbearer: '%s' is no duration such as 30m or 7d\n",
-                               optarg);
-            return false;
-        default:
-            return false;
-    }
-}
-
-bool parse_options(int argc, char** argv, Options& options) {
-    static const option long_options[] = {{"config", required_argument, nullptr, 'c'},
-                                          {"json", no_argument, nullptr, 'j'},
-                                          {"help", no_argument, nullptr, 'h'},
-                                          {"all", no_argument, nullptr, 'a'},
-                                          {"dry-run", no_argument, nullptr, 'n'},
-                                          {"monitor", no_argument, nullptr, 'm'},
-                                          {"test", no_argument, nullptr, 't'},
-                                          {"resource", required_argument, nullptr, 'r'},
-                                          {"provider", required_argument, nullptr, 'p'},
-                                          {"expiring-within", required_argument, nullptr, 'e'},
-                                          {nullptr, 0, nullptr, 0}};
-    for (int chosen = 0; (chosen = ::getopt_long(argc, argv, "h", long_options, nullptr)) != -1;) {
-        if (!apply_option(chosen, options)) {
-            return false;
-        }
-    }
-    options.arguments.assign(argv + optind, argv + argc);
-    return true;
 }
 
 /// Verbs without a function of their own are the milter's; it reads their options.

@@ -2,9 +2,12 @@
 
 // postbearer status and list.
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
+#include "common/clock.hh"
 #include "token-agent/cli/command.hh"
 
 namespace postbearer::cli {
@@ -20,28 +23,6 @@ Json::Value first_arguments(const Options& options) {
     return arguments;
 }
 
-/// All pages of a verb that lists accounts, as one document.
-Result<Json::Value> all_pages(const Options& options, std::string_view verb) {
-    Json::Value arguments = first_arguments(options);
-    auto whole = call_admin(options, verb, arguments);
-    Json::Value cursor = whole ? (*whole)["next_cursor"] : Json::Value();
-    while (whole && cursor.isUInt64()) {
-        arguments["cursor"] = cursor;
-        auto page = call_admin(options, verb, arguments);
-        if (!page) {
-            return page;
-        }
-        for (Json::Value& row : (*page)["accounts"]) {
-            (*whole)["accounts"].append(std::move(row));
-        }
-        cursor = (*page)["next_cursor"];
-    }
-    if (whole) {
-        whole->removeMember("next_cursor");
-    }
-    return whole;
-}
-
 /// The token that explains the row's state: the one in that state, else the first.
 const Json::Value& telling_token(const Json::Value& row) {
     for (const Json::Value& token : row["tokens"]) {
@@ -52,7 +33,28 @@ const Json::Value& telling_token(const Json::Value& row) {
     return row["tokens"][0];
 }
 
+std::string ago(const Json::Value& when) {
+    const std::int64_t now = SystemClock().wall().time_since_epoch().count();
+    return human_duration(std::max<std::int64_t>(now - when.asInt64(), 0)) + " ago";
+}
+
+/// What there is to say of the login of a delegated account; empty: nothing is amiss.
+std::string login_trouble(const Json::Value& row) {
+    if (row["login_trouble"].isString()) {
+        return row["login_trouble"].asString();
+    }
+    const std::string account = row["account"].asString();
+    // A rule for many (@domain, *) has no login of its own.
+    const bool one = !account.empty() && account.front() != '@' && account != "*";
+    const bool missing = row["grant"] == "delegated" && row["state"] == "needs_user" &&
+                         !row["logged_in_at"].isInt64();
+    return one && missing ? "not logged in: postbearer login " + account : "";
+}
+
 std::string detail_of(const Json::Value& row) {
+    if (std::string trouble = login_trouble(row); !trouble.empty()) {
+        return trouble;
+    }
     const Json::Value& token = telling_token(row);
     std::string text;
     if (token.isMember("seconds_left")) {
@@ -68,8 +70,15 @@ std::string detail_of(const Json::Value& row) {
             text += " (next try in " + human_duration(token["retry_in"].asInt64()) + ")";
         }
     }
+    const bool logged_in = row["logged_in_at"].isInt64();
     if (text.empty()) {
-        text = row["state"] == "configured" ? "no token asked for yet" : "";
+        text = logged_in ? "logged in " + ago(row["logged_in_at"]) : "";
+        if (row["state"] == "configured") {
+            text += (logged_in ? ", " : "") + std::string("no token asked for yet");
+        }
+    } else if (logged_in && row["state"] == "needs_user" &&
+               text.find("postbearer login") == std::string::npos) {
+        text += "; log in again: postbearer login " + row["account"].asString();
     }
     return text;
 }
@@ -105,7 +114,7 @@ int print_monitor(const Json::Value& json) {
 }  // namespace
 
 int run_status(const Options& options) {
-    const auto json = all_pages(options, "status");
+    const auto json = call_all_pages(options, "status", first_arguments(options), "accounts");
     if (!json) {
         if (options.monitor) {
             (void)std::printf("POSTBEARER UNKNOWN - %s\n", json.error().context.c_str());
@@ -120,6 +129,9 @@ int run_status(const Options& options) {
         print_json(*json);
         return kDone;
     }
+    if ((*json)["store"].isObject() && (*json)["store"]["trouble"].isString()) {
+        (void)std::fprintf(stderr, "warning: %s\n", (*json)["store"]["trouble"].asCString());
+    }
     for (const Json::Value& row : (*json)["accounts"]) {
         (void)std::printf("%-32s %-12s %-11s %s\n", row["account"].asCString(),
                           row["provider"].asCString(), row["state"].asCString(),
@@ -129,7 +141,7 @@ int run_status(const Options& options) {
 }
 
 int run_list(const Options& options) {
-    const auto json = all_pages(options, "list");
+    const auto json = call_all_pages(options, "list", first_arguments(options), "accounts");
     if (!json) {
         return fail("list", json.error().context);
     }

@@ -98,4 +98,21 @@ std::string date_text(WallTime time) {
            two(static_cast<unsigned>(day.month())) + "-" + two(static_cast<unsigned>(day.day()));
 }
 
+std::optional<ClientProof> usual_proof(const ProviderConfig& provider, const std::string& audience,
+                                       WallTime now) {
+    for (const ClientCredential& credential : provider.credentials) {
+        if (credential.kind == CredentialKind::ManagedIdentity) {
+            continue;
+        }
+        const bool elliptic =
+            credential.key != nullptr && credential.key->kind() == KeyKind::EcP256;
+        auto proof = make_proof(credential, provider.client_id, audience,
+                                elliptic ? JwtAlgorithm::Es256 : JwtAlgorithm::Rs256, now);
+        if (proof) {
+            return std::move(*proof);
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace postbearer::agent

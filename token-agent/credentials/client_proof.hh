@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,11 @@ using ProofResult = tl::expected<ClientProof, ProofProblem>;
 [[nodiscard]] ProofResult make_proof(const ClientCredential& credential,
                                      const std::string& client_id, const std::string& audience,
                                      JwtAlgorithm algorithm, WallTime now);
+
+/// For endpoints beside the token endpoint, where one try has to do: the proof of the first
+/// credential that has one, by RS256 or ES256, which every server takes. nullopt: client_id alone.
+[[nodiscard]] std::optional<ClientProof> usual_proof(const ProviderConfig& provider,
+                                                     const std::string& audience, WallTime now);
 
 /// For messages: "client_secret 1 of 2", "certificate CN=a (thumbprint 0A1B)". Empty for a single
 /// client_secret, which needs no name.

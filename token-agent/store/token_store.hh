@@ -40,7 +40,7 @@ struct StoredLogin {
     std::uint64_t generation = 0;
     std::string user;            // who signed in, as the provider says; may be empty
     bool public_client = false;  // got without client authentication, so renewed without it
-    bool rotates = true;         // the provider has answered with a new refresh token before
+    bool rotates = true;         // the last answer had a new refresh token; true before the first
     WallTime logged_in_at;
     WallTime used_at;  // when a token was last got with it
     /// A renewal of this generation was begun at this time and its end has not been recorded.
@@ -63,6 +63,7 @@ struct StoredAccess {
     WallTime issued_at;
     std::chrono::seconds life{0};  // from issued_at; > 0
     std::optional<std::chrono::seconds> refresh_in;
+    std::string scope;  // as asked for; a token of other scopes than today's is not used
 };
 
 /// One success of a refresh token, written as one transaction.
@@ -91,9 +92,29 @@ struct LoginPage {
     std::string next;
 };
 
+/// A login with its token, for an export.
+struct DumpedLogin {
+    RecordName name;
+    Secret refresh_token;
+    std::string user;
+    bool public_client = false;
+    bool rotates = false;
+    WallTime logged_in_at;
+    WallTime used_at;
+};
+
+struct LoginDump {
+    std::vector<DumpedLogin> logins;
+    std::vector<std::string> unreadable;  // one sentence for each login that is left out
+    std::string next;
+};
+
 struct RekeyProgress {
     std::uint64_t done = 0;       // records sealed anew in this call
     std::uint64_t remaining = 0;  // still sealed with an older key
+    /// Cannot be opened and are left as they are: damaged, or sealed with a key we do not have. The
+    /// next round tries them again.
+    std::uint64_t unreadable = 0;
 };
 
 class TokenStore {
@@ -101,13 +122,14 @@ public:
     virtual ~TokenStore() = default;
 
     /// nullopt: nobody has logged in. Denied: somebody has, with another client_id.
-    /// Opens the newest generation, or the one before if that cannot be opened.
+    /// Opens the newest generation, or the one before if that cannot be opened; `generation` is the
+    /// newest one's either way, as begin_attempt() and put_renewal() want it.
     [[nodiscard]] virtual Result<std::optional<StoredLogin>> find_login(const RecordName& name) = 0;
     /// A login replaces an older one, whatever client that was made with; its access tokens go.
     [[nodiscard]] virtual Result<std::uint64_t> put_login(const RecordName& name,
                                                           const NewLogin& login) = 0;
-    /// Says that a renewal begins. It survives the end of this process, but need not survive a loss
-    /// of power, so that it costs no fsync.
+    /// Says that a renewal begins; an earlier mark without an end stays. It survives the end of
+    /// this process, but need not survive a loss of power, so that it costs no fsync.
     [[nodiscard]] virtual Result<void> begin_attempt(const RecordName& name,
                                                      std::uint64_t generation, WallTime now) = 0;
     /// The attempt ended without a new token: an answer came, or none was sent.
@@ -133,6 +155,9 @@ public:
     [[nodiscard]] virtual Result<std::vector<ListedLogin>> unused_since(WallTime before,
                                                                         std::size_t limit) = 0;
     [[nodiscard]] virtual Result<std::uint64_t> count_logins() = 0;
+    /// As list(), with the tokens: what an export is made of. The newest generation that opens.
+    [[nodiscard]] virtual Result<LoginDump> read_logins(const std::string& cursor,
+                                                        std::size_t limit) = 0;
 
     /// Seals up to `limit` records that an older key seals with the newest one, in one transaction.
     [[nodiscard]] virtual Result<RekeyProgress> rekey(std::size_t limit) = 0;

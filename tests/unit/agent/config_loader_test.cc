@@ -162,6 +162,8 @@ grant = "delegated"
 [[access]]
 user = "_postbearer-milter"
 accounts = ["*"]
+[agent]
+master_key = "file:/key"
 )");
     BOOST_REQUIRE(loaded.has_value());
     const Lines expected{

@@ -56,11 +56,22 @@ constexpr Mistake kAdded[] = {
      "found \"5\""},
     {"no connection", "[agent]\nmax_connections_per_uid = 0",
      "agent.toml:15:27: max_connections_per_uid: expected 1 to 65536, found 0"},
-    {"store of another kind", "[agent]\nstore = \"postgresql://db\"",
+    {"store of another kind", "[agent]\nstore = \"postgresql://db\"\nmaster_key = \"file:/key\"",
      "agent.toml:15:9: store: expected \"sqlite:\" and an absolute path"},
     {"master key in the file", "[agent]\nmaster_key = \"sentinel-secret\"",
      "agent.toml:15:14: master_key: a secret written in the file itself is refused: put it into a "
      "file and write master_key = \"file:/etc/postbearer/...\""},
+    {"store without a key", "[agent]\nstore = \"sqlite:/x/tokens.db\"",
+     "agent.toml:15:9: store: needs master_key, 32 random bytes that seal it, such as master_key = "
+     "\"file:/etc/postbearer/master-key\""},
+    {"old keys without a new one", "[agent]\nprevious_master_keys = [\"file:/old\"]",
+     "agent.toml:15:24: previous_master_keys: needs master_key, the new one"},
+    {"logins without a key",
+     "[[account]]\nmatch = \"a@b.example\"\nprovider = \"contoso\"\ngrant = \"delegated\"",
+     "agent.toml:17:9: grant: \"delegated\" needs [agent] master_key, 32 random bytes that seal "
+     "the "
+     "refresh tokens; make it with: (umask 077; head -c 32 /dev/urandom "
+     ">/etc/postbearer/master-key), and set master_key = \"file:/etc/postbearer/master-key\""},
     {"proxy with password", "[agent]\nhttp_proxy = \"http://u:sentinel-secret@proxy:3128\"",
      "agent.toml:15:14: http_proxy: a proxy with user and password is not supported by this "
      "version"},

@@ -18,13 +18,15 @@ using config::SecretReference;
 
 inline constexpr std::string_view kSentinel = "sentinel-secret";
 
+inline constexpr std::string_view kSealingKey = "0123456789abcdef0123456789abcdef";
+
 class FakeHost final : public ConfigHost {
 public:
     [[nodiscard]] Result<Secret> read_secret(const SecretReference& reference) const override {
         if (reference.name == "missing") {
             return failure(Errc::Config, "missing cannot be opened: No such file or directory");
         }
-        return Secret(kSentinel);
+        return Secret(reference.raw ? kSealingKey : kSentinel);
     }
     [[nodiscard]] std::optional<uid_t> user_id(const std::string& name) const override {
         return name == "postfix" ? std::optional<uid_t>(101) : std::nullopt;

@@ -86,7 +86,9 @@ struct KeeperRoom {
     }
     Shown refresh(Resource resource = Resource::Smtp) {
         auto shown = std::make_shared<Outcome>();
-        keeper->refresh(0, resource, [shown](KeeperAnswer answer) {
+        TokenOwner owner;
+        owner.resource = resource;
+        keeper->refresh(owner, [shown](KeeperAnswer answer) {
             ++shown->calls;
             shown->answer.emplace(std::move(answer));
         });

@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(refresh_waits_thirty_seconds) {
 // ---- rejected -----------------------------------------------------------------------------------
 
 RejectedAction reject(KeeperRoom& room, std::string_view fingerprint) {
-    return room.keeper->rejected(0, Resource::Smtp, fingerprint);
+    return room.keeper->rejected(TokenOwner{}, fingerprint);
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_token_is_replaced) {
@@ -315,8 +315,9 @@ BOOST_AUTO_TEST_CASE(an_unknown_fingerprint_is_stale_and_does_nothing) {
     BOOST_TEST((reject(*this, "00000000") == RejectedAction::Stale));
     stock("first");
     BOOST_TEST((reject(*this, "00000000") == RejectedAction::Stale));
-    BOOST_TEST(
-        (keeper->rejected(0, Resource::Graph, only_status().fingerprint) == RejectedAction::Stale));
+    TokenOwner graph;
+    graph.resource = Resource::Graph;
+    BOOST_TEST((keeper->rejected(graph, only_status().fingerprint) == RejectedAction::Stale));
     BOOST_TEST(source.asked().size() == 1U);
     BOOST_TEST(get()->token() == "first");
 }

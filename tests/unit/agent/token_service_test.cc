@@ -152,11 +152,15 @@ BOOST_AUTO_TEST_CASE(an_account_without_a_rule) {
               "configuration and reload, or mend the name in smtp_sasl_password_maps"));
 }
 
-BOOST_AUTO_TEST_CASE(a_delegated_account_says_what_is_missing) {
-    const std::string answer = ask_token("alice@contoso.com");
-    BOOST_TEST(
-        answer.starts_with("status=error\nclass=needs_user\ncode=not_logged_in\n"
-                           "message=account alice@contoso.com: nobody has logged in"));
+BOOST_AUTO_TEST_CASE(a_delegated_account_gets_a_token_of_its_own) {
+    BOOST_TEST(ask_token("Alice@contoso.com") == "later");
+    BOOST_REQUIRE(source.asked().size() == 1U);
+    BOOST_TEST(source.asked().front().account == "alice@contoso.com");
+    source.fail(FailureClass::NeedsUser, FailureCode::NotLoggedIn);
+    BOOST_REQUIRE(last->size() == 1U);
+    BOOST_TEST(last->front().starts_with(
+        "status=error\nclass=needs_user\ncode=not_logged_in\n"
+        "message=account Alice@contoso.com: provider 'contoso': it did not work"));
 }
 
 BOOST_AUTO_TEST_CASE(a_failure_names_the_account_and_when_to_come_back) {
@@ -251,13 +255,13 @@ BOOST_AUTO_TEST_CASE(refusals_do_not_fill_the_log) {
     }
     BOOST_TEST(log.lines().size() == 10U);
     // A stranger's noise does not hide what Postfix is told.
-    (void)ask_token("alice@contoso.com");
-    BOOST_TEST(log.last().find("account=alice@contoso.com") != std::string::npos);
+    (void)ask_token("nobody@nowhere.test");
+    BOOST_TEST(log.last().find("account=nobody@nowhere.test") != std::string::npos);
     time.advance(11s);
     (void)ask_token("a@contoso.com", "", peer(65534));
     BOOST_TEST(log.count("event=refusals_not_logged count=19990") == 1U);
     BOOST_TEST(log.lines().size() == 13U);
-    BOOST_TEST(service.counters().denied == 10'001U);
+    BOOST_TEST(service.counters().denied == 10'002U);
 }
 
 BOOST_AUTO_TEST_CASE(rejected_drops_the_current_token_once) {

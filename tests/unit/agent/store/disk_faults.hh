@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What a disk does that a test cannot ask of a real one. SQLite's system calls go through a table
+// that can be changed (sqlite3_vfs.xSetSystemCall), and its syncs through the C library, where the
+// test program's own fsync() and fdatasync() count them and do nothing: no test loses power.
+
+#include <functional>
+
+namespace postbearer::test {
+
+/// Syncs by anybody in this process since the program began.
+[[nodiscard]] int syncs() noexcept;
+
+enum class Fault {
+    Full,      // writing gives ENOSPC
+    ReadOnly,  // opening for writing gives EROFS, and writing as well
+    Broken     // reading and writing give EIO
+};
+
+/// SQLite meets the fault for as long as this lives.
+class DiskFault {
+public:
+    explicit DiskFault(Fault fault);
+    ~DiskFault();
+    DiskFault(const DiskFault&) = delete;
+    DiskFault& operator=(const DiskFault&) = delete;
+    DiskFault(DiskFault&&) = delete;
+    DiskFault& operator=(DiskFault&&) = delete;
+};
+
+/// Runs `work` in a child that is killed (SIGKILL) by its `writes`-th write to a disk, before or
+/// after that write by turns. False: it came to its end first.
+[[nodiscard]] bool killed_at_write(int writes, const std::function<void()>& work);
+
+}  // namespace postbearer::test

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token-agent/login/id_token.hh"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "common/base64.hh"
+#include "common/text.hh"
+#include "token-agent/json.hh"
+#include "token-agent/login/pkce.hh"
+
+namespace postbearer::agent {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 320;
+constexpr std::size_t kGuidBytes = 36;
+constexpr std::string_view kPersonalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// The claims in the middle of three parts.
+Result<JsonObject> claims_of(std::string_view token) {
+    const std::size_t first = token.find('.');
+    const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
+    if (token.size() > kMaxIdTokenBytes || second == std::string_view::npos ||
+        token.find('.', second + 1) != std::string_view::npos) {
+        return failure(Errc::Protocol, "the id_token is no signed JWT");
+    }
+    const auto payload = base64_decode(token.substr(first + 1, second - first - 1));
+    if (!payload) {
+        return failure(Errc::Protocol, "the id_token's claims are not base64url");
+    }
+    auto claims = JsonObject::parse(view(*payload));
+    if (!claims) {
+        return failure(Errc::Protocol, "the id_token's claims are " + claims.error().context);
+    }
+    return claims;
+}
+
+bool is_guid(std::string_view text) {
+    return text.size() == kGuidBytes &&
+           text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+/// Whether a directory's id goes with what is configured. A domain name says nothing of the id.
+bool fits_tenant(std::string_view id, const std::string& tenant) {
+    const std::string wanted = ascii_lower(tenant);
+    if (!is_guid(id)) {
+        return false;
+    }
+    if (wanted == "consumers") {
+        return id == kPersonalAccounts;
+    }
+    if (wanted == "organizations") {
+        return id != kPersonalAccounts;
+    }
+    return !is_guid(wanted) || id == wanted;
+}
+
+bool fits_issuer(const JsonObject& claims, const IdTokenWish& wish) {
+    constexpr std::string_view kMark = "{tenantid}";
+    const std::string_view issuer = claims.text_or_empty("iss");
+    if (wish.issuer.empty()) {
+        return true;
+    }
+    const std::size_t at = wish.issuer.find(kMark);
+    if (at == std::string::npos) {
+        return issuer == wish.issuer || (!wish.other_issuer.empty() && issuer == wish.other_issuer);
+    }
+    const std::string tenant_id(claims.text_or_empty("tid"));
+    std::string expected = wish.issuer;
+    expected.replace(at, kMark.size(), tenant_id);
+    return issuer == expected && fits_tenant(tenant_id, wish.tenant);
+}
+
+bool is_for_client(const JsonObject& claims, const std::string& client_id) {
+    if (const auto one = claims.text("aud")) {
+        return *one == client_id;
+    }
+    const auto several = claims.texts("aud");
+    // With several audiences, azp says whom it was issued to (section 3.1.3.7, items 4 and 5).
+    const auto issued_to = claims.text("azp");
+    return std::find(several.begin(), several.end(), client_id) != several.end() &&
+           (!issued_to || *issued_to == client_id);
+}
+
+std::vector<std::string> names_in(const JsonObject& claims) {
+    std::vector<std::string> names;
+    for (const char* claim : {"preferred_username", "upn", "email", "unique_name"}) {
+        const std::string_view name = trimmed(claims.text_or_empty(claim));
+        const bool doubtful =
+            std::string_view(claim) == "email" && !claims.truth("email_verified").value_or(true);
+        const bool usable = !name.empty() && name.size() <= kMaxNameBytes && is_plain_utf8(name);
+        if (usable && !doubtful && std::find(names.begin(), names.end(), name) == names.end()) {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
+}  // namespace
+
+Result<IdToken> read_id_token(const Secret& token, const IdTokenWish& wish) {
+    const auto claims = claims_of(token.reveal());
+    if (!claims) {
+        return tl::unexpected(claims.error());
+    }
+    if (!fits_issuer(*claims, wish)) {
+        return failure(Errc::Protocol, "the id_token is from '" +
+                                           printable(claims->text_or_empty("iss"), 120) +
+                                           "', not from the configured issuer and tenant");
+    }
+    if (!is_for_client(*claims, wish.client_id)) {
+        return failure(Errc::Protocol, "the id_token is for another client");
+    }
+    const auto expires = claims->number("exp");
+    const std::int64_t now = wish.now.time_since_epoch().count();
+    const std::int64_t skew = std::chrono::seconds(kIdTokenSkew).count();
+    if (!expires || *expires <= now - skew) {
+        return failure(Errc::Protocol, "the id_token has expired; look at this host's clock (NTP)");
+    }
+    if (!wish.nonce.empty() && !equal_secrets(claims->text_or_empty("nonce"), wish.nonce)) {
+        return failure(Errc::Protocol, "the id_token answers another login (nonce)");
+    }
+    IdToken read;
+    read.issuer = printable(claims->text_or_empty("iss"), 2048);
+    read.subject = printable(claims->text_or_empty("sub"), 255);
+    if (read.subject.empty()) {
+        return failure(Errc::Protocol, "the id_token names no subject");
+    }
+    read.names = names_in(*claims);
+    return read;
+}
+
+}  // namespace postbearer::agent

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What an id_token says (OpenID Connect Core 1.0, sections 2 and 3.1.3.7). Its signature is not
+// checked: it came straight from the token endpoint over TLS whose server was verified, which
+// section 3.1.3.7 item 6 allows in place of the signature. So read none that came another way.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.hh"
+#include "common/result.hh"
+#include "common/secret.hh"
+
+namespace postbearer::agent {
+
+struct IdTokenWish {
+    /// Byte for byte, or with `{tenantid}` where Entra puts the directory's id (claim tid);
+    /// empty: any, for a server that was configured without an issuer.
+    std::string issuer;
+    std::string other_issuer;  // accepted as well; empty: none
+    std::string tenant;        // of Microsoft: a GUID, a domain name, or one of Entra's words
+    std::string client_id;
+    std::string_view nonce;  // empty: none was sent
+    WallTime now;
+};
+
+struct IdToken {
+    std::string issuer;
+    std::string subject;
+    /// Who signed in, the most telling name first: preferred_username, upn, email (unless
+    /// email_verified is false), unique_name; printable, without repetitions.
+    std::vector<std::string> names;
+};
+
+inline constexpr std::chrono::minutes kIdTokenSkew{5};
+inline constexpr std::size_t kMaxIdTokenBytes = 48UL * 1024;
+
+/// Error: Protocol, no id_token or not one for us; a clause without any of its content but names.
+[[nodiscard]] Result<IdToken> read_id_token(const Secret& token, const IdTokenWish& wish);
+
+}  // namespace postbearer::agent

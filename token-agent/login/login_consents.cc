@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token-agent/login/login_consents.hh"
+
+#include <algorithm>
+
+#include "common/text.hh"
+#include "token-agent/login/login_scopes.hh"
+#include "token-agent/login/patient_exchange.hh"
+#include "token-agent/providers.hh"
+#include "token-agent/token_failure.hh"
+
+namespace postbearer::agent {
+namespace {
+
+using protocol::FailureClass;
+using protocol::FailureCode;
+
+constexpr std::size_t kShownNameBytes = 80;
+
+/// The user is asked again where that can help: consent, a second factor, a scope that the first
+/// consent did not hold.
+bool needs_a_step(const FetchFailure& failure) {
+    return failure.answer.failure_class == FailureClass::NeedsUser ||
+           failure.answer.code == FailureCode::InvalidScope || failure.answer.hint == "AADSTS65001";
+}
+
+bool grants_user_read(std::string_view scope) {
+    constexpr std::string_view kWord = "User.Read";
+    if (has_scope(scope, kWord)) {
+        return true;
+    }
+    constexpr std::string_view kLong = "/User.Read";
+    for (std::size_t at = scope.find(kLong); at != std::string_view::npos;
+         at = scope.find(kLong, at + 1)) {
+        const std::size_t end = at + kLong.size();
+        if (end == scope.size() || scope[end] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string no_refresh_token(const ProviderConfig& provider) {
+    const std::string who = "provider '" + provider.name +
+                            "' gave no refresh token, so the login would end with its first token";
+    switch (provider.type) {
+        case ProviderType::Microsoft:
+            return who +
+                   ". offline_access was not granted: allow it for the app in Entra (API "
+                   "permissions), then log in again";
+        case ProviderType::Google:
+            return who +
+                   ". Google gives one only with access_type=offline and prompt=consent: "
+                   "remove the app at myaccount.google.com/permissions, then log in again";
+        case ProviderType::Yahoo:
+        case ProviderType::Aol:
+        case ProviderType::Fastmail:
+        case ProviderType::Oidc:
+            break;
+    }
+    return who +
+           ". Allow refresh tokens for this client there, or add the scope it wants for "
+           "them (often offline_access) to scopes, then log in again";
+}
+
+std::string other_user(const std::string& user, const std::string& login) {
+    const std::string shown = printable(user, kShownNameBytes);
+    return shown + " signed in, not " + printable(login, kShownNameBytes) +
+           "; nothing was stored. Sign in as the right one (a private window helps), or start "
+           "with --accept-user, or write login = \"" +
+           shown + "\" into the account's rule if the mailbox is shared";
+}
+
+}  // namespace
+
+/// A callback that does nothing once we are stopped or gone.
+template <typename Function>
+auto LoginConsents::guarded(Function function) {
+    return [weak = weak_from_this(), function = std::move(function)](auto&&... arguments) {
+        const auto self = weak.lock();
+        if (self != nullptr && !self->over_) {
+            function(*self, std::forward<decltype(arguments)>(arguments)...);
+        }
+    };
+}
+
+LoginConsents::LoginConsents(const Services& services, LoginOrder order, Callbacks callbacks)
+    : services_(services), order_(std::move(order)), callbacks_(std::move(callbacks)) {
+    resource_ = order_.resources.front();
+}
+
+LoginConsents::~LoginConsents() { stop(); }
+
+void LoginConsents::stop() {
+    over_ = true;
+    device_.reset();
+    code_.reset();
+}
+
+const DeviceFlow* LoginConsents::device() const noexcept {
+    return device_ != nullptr && device_->grant() != nullptr ? device_.get() : nullptr;
+}
+
+const CodeFlow* LoginConsents::code() const noexcept {
+    return code_ != nullptr && !code_->taken() ? code_.get() : nullptr;
+}
+
+void LoginConsents::start() {
+    find_login_endpoints(services_.discovery, order_.config, order_.provider,
+                         guarded([](LoginConsents& self, Result<LoginEndpoints> found) {
+                             self.located(std::move(found));
+                         }));
+}
+
+void LoginConsents::located(Result<LoginEndpoints> found) {
+    if (!found) {
+        AnswerContext context;
+        context.provider = provider().name;
+        context.grant = Grant::Delegated;
+        fail(unanswered(found.error(), context).answer);
+        return;
+    }
+    endpoints_ = std::move(*found);
+    const bool device = order_.flow == LoginFlow::Device;
+    if ((device ? endpoints_.device : endpoints_.authorization).empty()) {
+        fail(login_failure(FailureClass::NeedsAdmin, FailureCode::ProviderError,
+                           "provider '" + provider().name +
+                               (device ? "' has no device login. Use --browser or --paste, or set "
+                                         "device_authorization_endpoint"
+                                       : "' has no login by browser. Use --device, or set "
+                                         "authorization_endpoint")));
+        return;
+    }
+    begin_step(order_.resources.front());
+}
+
+void LoginConsents::begin_step(Resource resource) {
+    resource_ = resource;
+    const auto scope = step_scope(provider(), resource, order_.resources, endpoints_.scopes);
+    if (!scope) {
+        fail(login_failure(FailureClass::NeedsAdmin, FailureCode::InvalidScope,
+                           "provider '" + provider().name + "': " + scope.error().context));
+        return;
+    }
+    ++step_;
+    order_.flow == LoginFlow::Device ? begin_device(*scope) : begin_code(*scope);
+}
+
+void LoginConsents::begin_device(const std::string& scope) {
+    DeviceFlow::Wish wish{order_.config, order_.provider, endpoints_.device, scope};
+    DeviceFlow::Callbacks callbacks;
+    callbacks.shown = guarded([](LoginConsents& self) { self.callbacks_.changed(); });
+    callbacks.ended =
+        guarded([](LoginConsents& self, StepResult result) { self.step_ended(std::move(result)); });
+    device_ =
+        std::make_shared<DeviceFlow>(DeviceFlow::Services{services_.client, services_.exchange,
+                                                          services_.clock, services_.scheduler},
+                                     std::move(wish), std::move(callbacks));
+    device_->start();
+}
+
+void LoginConsents::begin_code(const std::string& scope) {
+    CodeFlow::Wish wish;
+    wish.config = order_.config;
+    wish.provider = order_.provider;
+    wish.endpoints = endpoints_;
+    wish.redirect_uri = order_.redirect_uri;
+    wish.scope = scope;
+    wish.login_hint = order_.login;
+    code_ = std::make_shared<CodeFlow>(
+        CodeFlow::Services{services_.exchange, services_.clock, services_.scheduler},
+        std::move(wish), guarded([](LoginConsents& self, StepResult result) {
+            self.step_ended(std::move(result));
+        }));
+    code_->start();
+    callbacks_.changed();
+}
+
+Result<void> LoginConsents::take(std::string_view text) {
+    if (code_ == nullptr) {
+        return failure(Errc::Denied, "This login waits for no address now");
+    }
+    return code_->take(text);
+}
+
+void LoginConsents::step_ended(StepResult result) {
+    if (result) {
+        take_answer(resource_, std::move(*result));
+        return;
+    }
+    device_.reset();
+    code_.reset();
+    if (consented_.empty()) {
+        fail(std::move(result.error()));
+        return;
+    }
+    // What was consented before is a login all the same.
+    skip(resource_, result.error().message);
+}
+
+void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
+    const bool by_step = device_ != nullptr || code_ != nullptr;
+    if (by_step || answer.id_token) {
+        if (auto failure = judge_identity(answer)) {
+            fail(std::move(*failure));
+            return;
+        }
+    }
+    device_.reset();
+    code_.reset();
+    if (answer.refresh_token) {
+        tokens_.refresh_token = std::move(*answer.refresh_token);
+        tokens_.public_client = answer.public_client;
+    }
+    if (tokens_.refresh_token.empty()) {
+        fail(login_failure(FailureClass::NeedsAdmin, FailureCode::InvalidGrant,
+                           no_refresh_token(provider())));
+        return;
+    }
+    may_read_user_ = may_read_user_ || grants_user_read(answer.scope);
+    StoredAccess access;
+    access.token = std::move(answer.token.access_token);
+    access.token_type = answer.token.token_type;
+    access.issued_at = services_.clock.wall();
+    access.life = answer.token.expires_in;
+    access.refresh_in = answer.token.refresh_in;
+    tokens_.access.emplace_back(resource, std::move(access));
+    scopes_done_.push_back(refresh_scope(provider(), resource).value_or(""));
+    consented_.push_back(resource);
+    callbacks_.changed();
+    next_resource();
+}
+
+/// Who it was, as far as the id_token says; a second step must be by the same one.
+std::optional<protocol::AgentFailure> LoginConsents::judge_identity(const ExchangeAnswer& answer) {
+    const std::string who = "provider '" + provider().name + "': ";
+    if (!answer.id_token) {
+        return identity_ ? std::optional(login_failure(
+                               FailureClass::NeedsAdmin, FailureCode::BadResponse,
+                               who + "the second answer does not say who signed in, the first "
+                                     "did. Nothing was stored"))
+                         : std::nullopt;
+    }
+    IdTokenWish wish;
+    wish.issuer = endpoints_.issuer;
+    wish.other_issuer = endpoints_.other_issuer;
+    wish.tenant = provider().tenant;
+    wish.client_id = provider().client_id;
+    wish.nonce = code_ != nullptr ? code_->nonce().reveal() : std::string_view();
+    wish.now = services_.clock.wall();
+    auto read = read_id_token(*answer.id_token, wish);
+    if (!read) {
+        return login_failure(FailureClass::NeedsAdmin, FailureCode::BadResponse,
+                             who + read.error().context);
+    }
+    if (!identity_) {
+        identity_ = std::move(*read);
+        tokens_.user = judge_names(identity_->names, order_.login, ConfirmedBy::IdToken);
+        const bool other = !tokens_.user.wanted && !tokens_.user.user.empty();
+        if (other && !order_.accept_user && !may_ask_graph()) {
+            return login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
+                                 other_user(tokens_.user.user, order_.login));
+        }
+    } else if (read->subject != identity_->subject || read->issuer != identity_->issuer) {
+        return login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
+                             "another user signed in at step " + std::to_string(step_) +
+                                 " than before; nothing was stored. Start the login again and "
+                                 "sign in as the same user each time");
+    }
+    return std::nullopt;
+}
+
+void LoginConsents::next_resource() {
+    while (next_ < order_.resources.size()) {
+        const Resource resource = order_.resources[next_++];
+        const auto scope = refresh_scope(provider(), resource);
+        if (!scope) {
+            warnings_.push_back(std::string(name_of(resource)) + ": " + scope.error().context);
+        } else if (!reuse_token(resource, *scope)) {
+            refresh_for(resource, *scope);
+            return;
+        }
+    }
+    confirm_user();
+}
+
+/// One token serves all resources that have the same scope (Google, Yahoo).
+bool LoginConsents::reuse_token(Resource resource, const std::string& scope) {
+    const auto same = std::find(scopes_done_.begin(), scopes_done_.end(), scope);
+    if (same == scopes_done_.end()) {
+        return false;
+    }
+    const StoredAccess& known =
+        tokens_.access[static_cast<std::size_t>(same - scopes_done_.begin())].second;
+    StoredAccess access;
+    access.token = known.token.clone();
+    access.token_type = known.token_type;
+    access.issued_at = known.issued_at;
+    access.life = known.life;
+    access.refresh_in = known.refresh_in;
+    tokens_.access.emplace_back(resource, std::move(access));
+    scopes_done_.push_back(scope);
+    consented_.push_back(resource);
+    return true;
+}
+
+void LoginConsents::refresh_for(Resource resource, const std::string& scope) {
+    resource_ = resource;
+    ExchangeRequest request;
+    request.config = order_.config;
+    request.provider = order_.provider;
+    request.grant = Grant::Delegated;
+    request.fields = {{"grant_type", "refresh_token"}};
+    request.secret_fields = {
+        {"refresh_token", std::make_shared<const Secret>(tokens_.refresh_token.clone())}};
+    request.scope = scope;
+    request.public_client = tokens_.public_client;
+    const auto lives = [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        return self != nullptr && !self->over_;
+    };
+    send_patiently(services_.exchange, services_.clock, services_.scheduler, request, lives,
+                   guarded([resource](LoginConsents& self, ExchangeResult result) {
+                       self.refreshed(resource, std::move(result));
+                   }));
+}
+
+void LoginConsents::refreshed(Resource resource, ExchangeResult result) {
+    if (result) {
+        result->public_client = result->public_client || tokens_.public_client;
+        take_answer(resource, std::move(*result));
+    } else if (needs_a_step(result.error())) {
+        begin_step(resource);
+    } else {
+        skip(resource, result.error().answer.message);
+    }
+}
+
+void LoginConsents::skip(Resource resource, const std::string& why) {
+    warnings_.push_back("no token for " + std::string(name_of(resource)) + " yet: " + why);
+    callbacks_.changed();
+    next_resource();
+}
+
+bool LoginConsents::may_ask_graph() const {
+    return provider().type == ProviderType::Microsoft && graph_me_url(provider()) &&
+           (may_read_user_ || std::find(order_.resources.begin(), order_.resources.end(),
+                                        Resource::Graph) != order_.resources.end());
+}
+
+void LoginConsents::confirm_user() {
+    if (tokens_.user.wanted || !may_ask_graph()) {
+        decide();
+        return;
+    }
+    const auto graph = std::find_if(tokens_.access.begin(), tokens_.access.end(),
+                                    [](const auto& pair) { return pair.first == Resource::Graph; });
+    if (graph != tokens_.access.end()) {
+        ask_graph(graph->second.token);
+        return;
+    }
+    const auto scope = user_read_scope(provider());
+    if (!may_read_user_ || !scope) {
+        decide();
+        return;
+    }
+    ExchangeRequest request;
+    request.config = order_.config;
+    request.provider = order_.provider;
+    request.grant = Grant::Delegated;
+    request.fields = {{"grant_type", "refresh_token"}};
+    request.secret_fields = {
+        {"refresh_token", std::make_shared<const Secret>(tokens_.refresh_token.clone())}};
+    request.scope = *scope;
+    request.public_client = tokens_.public_client;
+    services_.exchange.send(std::move(request),
+                            guarded([](LoginConsents& self, ExchangeResult result) {
+                                if (!result) {
+                                    self.decide();
+                                    return;
+                                }
+                                if (result->refresh_token) {
+                                    self.tokens_.refresh_token = std::move(*result->refresh_token);
+                                }
+                                self.ask_graph(result->token.access_token);
+                            }));
+}
+
+void LoginConsents::ask_graph(const Secret& token) {
+    ask_me(services_.client, transport_of(*order_.config, provider()),
+           graph_me_url(provider()).value_or(""), token,
+           guarded([](LoginConsents& self, const std::vector<std::string>& names) {
+               const SignedIn found = judge_names(names, self.order_.login, ConfirmedBy::GraphMe);
+               if (!found.user.empty()) {
+                   self.tokens_.user = found;
+               }
+               self.decide();
+           }));
+}
+
+void LoginConsents::decide() {
+    const SignedIn& user = tokens_.user;
+    if (!user.wanted && !user.user.empty() && !order_.accept_user) {
+        fail(login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
+                           other_user(user.user, order_.login)));
+        return;
+    }
+    if (user.user.empty()) {
+        warnings_.push_back(
+            "unconfirmed: the provider does not say who signed in; make sure it "
+            "was " +
+            printable(order_.login, kShownNameBytes));
+    } else if (!user.wanted) {
+        warnings_.push_back(printable(user.user, kShownNameBytes) + " signed in, not " +
+                            printable(order_.login, kShownNameBytes) +
+                            "; accepted because of --accept-user");
+    }
+    const auto self = shared_from_this();  // the owner lets go of us in there
+    stop();
+    callbacks_.ended(std::move(tokens_));
+}
+
+void LoginConsents::fail(protocol::AgentFailure failure) {
+    const auto self = shared_from_this();
+    stop();
+    callbacks_.ended(tl::unexpected(std::move(failure)));
+}
+
+}  // namespace postbearer::agent

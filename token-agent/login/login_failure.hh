@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// How logins end when they do not succeed, in the classes and codes of the sockets.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "common/agent_messages.hh"
+#include "token-agent/token_exchange.hh"
+
+namespace postbearer::agent {
+
+enum class LoginFlow : std::uint8_t { Device, Code };
+
+/// One step of a login: a device code or a redirect, and the tokens it ended with.
+using StepResult = tl::expected<ExchangeAnswer, protocol::AgentFailure>;
+
+/// A sentence, cut to what the protocol takes.
+[[nodiscard]] protocol::AgentFailure login_failure(protocol::FailureClass failure_class,
+                                                   protocol::FailureCode code,
+                                                   std::string_view message);
+
+/// The step's code or address was not used in time.
+[[nodiscard]] protocol::AgentFailure not_confirmed(std::chrono::seconds life);
+
+[[nodiscard]] protocol::AgentFailure user_declined();
+
+}  // namespace postbearer::agent

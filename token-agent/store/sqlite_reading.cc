@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// SqliteStore: what goes over many logins.
+#include <algorithm>
+#include <utility>
+
+#include "common/text.hh"
+#include "token-agent/store/sqlite_rows.hh"
+#include "token-agent/store/sqlite_store.hh"
+
+namespace postbearer::agent {
+namespace {
+
+constexpr std::size_t kMostRows = 10'000;  // a page is in memory as a whole
+
+}  // namespace
+
+SqliteStore::Row SqliteStore::read_row(const Statement& statement) {
+    Row row;
+    row.id = statement.number(0);
+    row.sealed.place = statement.bytes(1);
+    row.sealed.slot = statement.bytes(2);
+    row.sealed.provider = statement.bytes(3);
+    row.sealed.generation = static_cast<std::uint64_t>(statement.number(4));
+    row.sealed.name = statement.bytes(5);
+    row.sealed.secret = statement.bytes(6);
+    row.logged_in_at = wall_time(statement.number(7));
+    row.used_at = wall_time(statement.number(8));
+    if (const auto attempt = statement.optional_number(9)) {
+        row.attempt_at = wall_time(*attempt);
+    }
+    return row;
+}
+
+Result<std::vector<SqliteStore::Row>> SqliteStore::read_rows(Statement& statement) {
+    std::vector<Row> rows;
+    for (;;) {
+        const auto more = statement.step();
+        if (!more) {
+            return tl::unexpected(more.error());
+        }
+        if (!*more) {
+            return rows;
+        }
+        rows.push_back(read_row(statement));
+    }
+}
+
+ListedLogin SqliteStore::listed(const Row& row) const {
+    ListedLogin login;
+    login.provider = row.sealed.provider;
+    login.generation = row.sealed.generation;
+    login.logged_in_at = row.logged_in_at;
+    login.used_at = row.used_at;
+    auto identity = sealer_.open_identity(row.sealed);
+    login.readable = identity.has_value();
+    if (identity) {
+        login.account = std::move(identity->account);
+        login.client_id = std::move(identity->client_id);
+        login.user = std::move(identity->user);
+    }
+    return login;
+}
+
+/// A cursor is the id of the last row of the page before.
+Result<std::vector<SqliteStore::Row>> SqliteStore::page_of(const std::string& cursor,
+                                                           std::size_t limit) {
+    const auto after = parse_decimal(cursor.empty() ? "0" : cursor);
+    if (!after || *after > static_cast<std::uint64_t>(INT64_MAX)) {
+        return failure(Errc::Protocol, "that is no cursor of a listing");
+    }
+    auto statement =
+        database_.prepare("SELECT " POSTBEARER_ROW_COLUMNS
+                          " FROM record WHERE id > ? AND slot = 'refresh' ORDER BY id LIMIT ?");
+    if (!statement) {
+        return tl::unexpected(std::move(statement.error()));
+    }
+    statement->bind(*after).bind(static_cast<std::int64_t>(limit));
+    return read_rows(*statement);
+}
+
+Result<LoginPage> SqliteStore::list(const std::string& cursor, std::size_t limit) {
+    limit = std::clamp<std::size_t>(limit, 1, kMostRows);
+    const auto rows = page_of(cursor, limit);
+    if (!rows) {
+        return tl::unexpected(rows.error());
+    }
+    LoginPage page;
+    for (const Row& row : *rows) {
+        page.logins.push_back(listed(row));
+    }
+    if (rows->size() == limit) {
+        page.next = std::to_string(rows->back().id);
+    }
+    return page;
+}
+
+Result<std::vector<ListedLogin>> SqliteStore::unused_since(WallTime before, std::size_t limit) {
+    auto statement = database_.prepare(
+        "SELECT " POSTBEARER_ROW_COLUMNS
+        " FROM record WHERE slot = 'refresh' AND used_at < ? ORDER BY used_at, id LIMIT ?");
+    if (!statement) {
+        return tl::unexpected(std::move(statement.error()));
+    }
+    statement->bind(unix_seconds(before))
+        .bind(static_cast<std::int64_t>(std::min(limit, kMostRows)));
+    const auto rows = read_rows(*statement);
+    if (!rows) {
+        return tl::unexpected(rows.error());
+    }
+    std::vector<ListedLogin> logins;
+    for (const Row& row : *rows) {
+        logins.push_back(listed(row));
+    }
+    return logins;
+}
+
+Result<std::uint64_t> SqliteStore::count_logins() {
+    // The index on used_at holds exactly these rows.
+    const auto count = database_.number("SELECT count(*) FROM record WHERE slot = 'refresh'");
+    if (!count) {
+        return tl::unexpected(count.error());
+    }
+    return static_cast<std::uint64_t>(*count);
+}
+
+Result<LoginDump> SqliteStore::read_logins(const std::string& cursor, std::size_t limit) {
+    limit = std::clamp<std::size_t>(limit, 1, kMostRows);
+    const auto page = page_of(cursor, limit);
+    if (!page) {
+        return tl::unexpected(page.error());
+    }
+    LoginDump dump;
+    for (const Row& row : *page) {
+        const auto rows = login_rows(row.sealed.place);
+        if (!rows) {
+            return tl::unexpected(rows.error());
+        }
+        // Whatever client it was made with: each generation says so itself.
+        Result<OpenedLogin> opened = failure(Errc::Protocol, "");
+        for (const Row& generation : *rows) {
+            const auto identity = sealer_.open_identity(generation.sealed);
+            auto tried = !identity ? tl::unexpected(identity.error())
+                                   : open_row(generation, {row.sealed.provider, identity->account,
+                                                           identity->client_id});
+            if (tried || &generation == &rows->front()) {
+                opened = std::move(tried);
+            }
+            if (opened) {
+                break;
+            }
+        }
+        if (!opened) {
+            dump.unreadable.push_back(std::move(opened.error().context));
+            continue;
+        }
+        dump.logins.push_back({{row.sealed.provider, std::move(opened->identity.account),
+                                std::move(opened->identity.client_id)},
+                               std::move(opened->token),
+                               std::move(opened->identity.user),
+                               opened->identity.public_client,
+                               opened->identity.rotates,
+                               opened->logged_in_at,
+                               opened->used_at});
+    }
+    if (page->size() == limit) {
+        dump.next = std::to_string(page->back().id);
+    }
+    return dump;
+}
+
+}  // namespace postbearer::agent
