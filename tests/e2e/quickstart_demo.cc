@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program behind tests/quickstart: one message by each route through private Postfix instances
 // to a stand-in for Microsoft 365, shown hop by hop with the lines that the programs really logged:
-// by SMTP with the plugin, and by Microsoft Graph with the milter daemon. It starts everything
-// itself, in directories below /tmp, and ends everything.
+// by SMTP with the plugin, and by Microsoft Graph with the milter daemon; or logins of users
+// (quickstart_delegated.hh). It starts everything itself, in directories below /tmp, and ends
+// everything.
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <string_view>
+#include <vector>
 
+#include "tests/e2e/quickstart_delegated.hh"
+#include "tests/e2e/quickstart_show.hh"
 #include "tests/support/chain.hh"
 #include "tests/support/failure.hh"
 #include "tests/support/graph_chain.hh"
@@ -18,25 +23,9 @@ namespace {
 using namespace postbearer::test;
 
 constexpr int kFailed = 1;
+constexpr int kUsage = 2;
 constexpr const char* kRecipient = "newcomer@example.test";
 constexpr const char* kHiddenRecipient = "archive@example.test";
-
-struct Hop {
-    const char* what;
-    LogWatch log;
-    std::string pattern;
-};
-
-void say(const std::string& text) {
-    std::printf("%s\n", text.c_str());
-    (void)std::fflush(stdout);
-}
-
-/// What sendmail(1) takes in, and where it is then: the long queue id of the client's log.
-std::string queue_id_of(const std::string& pickup_line) {
-    const std::size_t begin = pickup_line.find("]: ") + 3;
-    return pickup_line.substr(begin, pickup_line.find(':', begin) - begin);
-}
 
 std::vector<Hop> hops_of(Chain& chain, const std::string& queue_id) {
     const LogWatch client = chain.client().log();
@@ -76,14 +65,6 @@ std::vector<Hop> graph_hops_of(GraphChain& chain, const std::string& queue_id) {
          "event=sent queue_id=" + queue_id},
         {"lmtp(8) is done", client, "/lmtp\\[[0-9]+\\]: " + queue_id + ": .*status=sent"},
     };
-}
-
-void show(const std::vector<Hop>& hops) {
-    int number = 0;
-    for (const Hop& hop : hops) {
-        const std::string line = hop.log.wait_for(hop.pattern);
-        say(std::to_string(++number) + ". " + hop.what + "\n   " + line);
-    }
 }
 
 void show_mail(const Chain& chain) {
@@ -150,19 +131,45 @@ void check_nothing_is_left() {
     say("\nnothing is left running");
 }
 
+void run_both_routes() {
+    say("-- Route 1: SMTP to smtp.office365.com with XOAUTH2\n");
+    run_demo();
+    say("\n-- Route 2: Microsoft Graph\n");
+    run_graph_demo();
+}
+
+using Demo = void (*)();
+
+/// Null: no such one.
+Demo demo_of(const std::vector<std::string_view>& options) {
+    using Options = std::vector<std::string_view>;
+    if (options.empty()) {
+        return &run_both_routes;
+    }
+    if (options == Options{"--delegated"}) {
+        return &run_delegated_demo;
+    }
+    if (options == Options{"--delegated", "--by-hand"}) {
+        return &run_by_hand;
+    }
+    return nullptr;
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+    const Demo demo = demo_of({argv + 1, argv + argc});
+    if (demo == nullptr) {
+        std::fputs("usage: quickstart-demo [--delegated [--by-hand]]\n", stderr);
+        return kUsage;
+    }
     if (::geteuid() != 0) {
         std::fputs("quickstart: a private Postfix needs root\n", stderr);
         return kFailed;
     }
     try {
         adopt_orphans();
-        say("-- Route 1: SMTP to smtp.office365.com with XOAUTH2\n");
-        run_demo();
-        say("\n-- Route 2: Microsoft Graph\n");
-        run_graph_demo();
+        demo();
         check_nothing_is_left();
         return EXIT_SUCCESS;
     } catch (const std::exception& error) {

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/glewlwyd_instance.hh"
 
-#include <curl/curl.h>
 #include <json/writer.h>
 
-#include <cctype>
 #include <csignal>
 #include <cstdio>
 
-#include "common/owned.hh"
 #include "tests/support/failure.hh"
 #include "tests/support/rehearsal_process.hh"
 #include "tests/support/temp_dir.hh"
@@ -18,17 +15,6 @@ namespace postbearer::test {
 namespace {
 
 using namespace std::chrono_literals;
-using CurlEasy = Owned<CURL, curl_easy_cleanup>;
-using CurlList = Owned<curl_slist, curl_slist_free_all>;
-
-std::size_t collect(char* data, std::size_t size, std::size_t count, void* target) noexcept {
-    try {
-        static_cast<std::string*>(target)->append(data, size * count);
-        return size * count;
-    } catch (...) {
-        return 0;
-    }
-}
 
 /// Of the package's configuration only the module paths and names count.
 constexpr const char* kConfiguration = R"(bind_address = "127.0.0.1"
@@ -267,16 +253,11 @@ Json::Value GlewlwydInstance::audit(const std::string& token) {
                             .bearer = pass["access_token"].asString()}));
 }
 
-GlewlwydAnswer GlewlwydInstance::form(
-    const std::string& endpoint, const std::vector<std::pair<std::string, std::string>>& fields,
-    const std::string& credentials) {
-    std::string body;
-    for (const auto& [name, value] : fields) {
-        body += (body.empty() ? "" : "&") + name + "=" + percent_encoded(value);
-    }
+GlewlwydAnswer GlewlwydInstance::form(const std::string& endpoint, const FormFields& fields,
+                                      const std::string& credentials) {
     return send({.url = issuer() + "/" + endpoint,
                  .type = "application/x-www-form-urlencoded",
-                 .body = body,
+                 .body = form_of(fields),
                  .credentials = credentials});
 }
 
@@ -293,57 +274,16 @@ std::string GlewlwydInstance::send_ok(const Call& call) const {
 }
 
 GlewlwydAnswer GlewlwydInstance::send(const Call& call) const {
-    const CurlEasy easy(curl_easy_init());
-    const CurlList headers(curl_slist_append(nullptr, ("Content-Type: " + call.type).c_str()));
-    if (!call.bearer.empty()) {
-        (void)curl_slist_append(headers.get(), ("Authorization: Bearer " + call.bearer).c_str());
-    }
-    const std::string jar = settings_.directory / ("cookies-" + call.session);
-    GlewlwydAnswer answer;
-    curl_easy_setopt(easy.get(), CURLOPT_URL, call.url.c_str());
-    curl_easy_setopt(easy.get(), CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(easy.get(), CURLOPT_CAINFO, settings_.ca_file.c_str());
-    if (!call.session.empty()) {
-        curl_easy_setopt(easy.get(), CURLOPT_COOKIEFILE, jar.c_str());
-        curl_easy_setopt(easy.get(), CURLOPT_COOKIEJAR, jar.c_str());
-    }
-    curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
-    if (call.method != "GET") {
-        curl_easy_setopt(easy.get(), CURLOPT_POSTFIELDS, call.body.c_str());
-        curl_easy_setopt(easy.get(), CURLOPT_CUSTOMREQUEST, call.method.c_str());
-    }
-    curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT, 60L);
-    curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, &collect);
-    curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &answer.body);
-    if (!call.credentials.empty()) {
-        curl_easy_setopt(easy.get(), CURLOPT_USERPWD, call.credentials.c_str());
-    }
-    const CURLcode code = curl_easy_perform(easy.get());
-    if (code != CURLE_OK) {
-        fail("glewlwyd " + call.url + ": " + curl_easy_strerror(code));
-    }
-    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.status);
-    const char* location = nullptr;
-    curl_easy_getinfo(easy.get(), CURLINFO_REDIRECT_URL, &location);
-    answer.location = location == nullptr ? "" : location;
-    return answer;
-}
-
-Json::Value GlewlwydAnswer::json() const { return body.empty() ? Json::Value() : json_of(body); }
-
-std::string percent_encoded(const std::string& text) {
-    constexpr const char* kHex = "0123456789ABCDEF";
-    std::string coded;
-    for (const char each : text) {
-        const auto byte = static_cast<unsigned char>(each);
-        if (std::isalnum(byte) != 0 || std::string("-._~").find(each) != std::string::npos) {
-            coded += each;
-        } else {
-            coded += {'%', kHex[byte >> 4], kHex[byte & 15]};
-        }
-    }
-    return coded;
+    return http_call({.url = call.url,
+                      .method = call.method,
+                      .type = call.type,
+                      .body = call.body,
+                      .ca_file = settings_.ca_file,
+                      .cookies = call.session.empty()
+                                     ? Path()
+                                     : settings_.directory / ("cookies-" + call.session),
+                      .bearer = call.bearer,
+                      .credentials = call.credentials});
 }
 
 }  // namespace postbearer::test

@@ -5,9 +5,9 @@
 
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "tests/support/http_call.hh"
 #include "tests/support/port.hh"
 #include "tests/support/process.hh"
 
@@ -34,14 +34,7 @@ struct GlewlwydClient {
     std::string authentication = "none";
 };
 
-/// An answer as it came, whatever its status.
-struct GlewlwydAnswer {
-    long status = 0;
-    std::string location{};  // where it redirects to, not followed
-    std::string body{};
-    /// The body, which is JSON; null if there is none.
-    [[nodiscard]] Json::Value json() const;
-};
+using GlewlwydAnswer = HttpReply;
 
 /// A real OAuth2 and OpenID Connect server that nobody here wrote (Debian's glewlwyd), on
 /// 127.0.0.1 with TLS and a fresh SQLite database. reference/oauth-servers.md 2.
@@ -71,8 +64,7 @@ public:
     [[nodiscard]] Json::Value audit(const std::string& token);
     /// A form to ISSUER/`endpoint` ("token", "device_authorization", "revoke"), as any client may
     /// send it; `credentials` as "ID:SECRET" go into HTTP Basic.
-    GlewlwydAnswer form(const std::string& endpoint,
-                        const std::vector<std::pair<std::string, std::string>>& fields,
+    GlewlwydAnswer form(const std::string& endpoint, const FormFields& fields,
                         const std::string& credentials = "");
 
     /// What a user does in a browser.
@@ -106,8 +98,5 @@ private:
     Process process_;
     std::set<std::string> scopes_{"openid"};
 };
-
-/// `text` with what means something in a URL or form encoded (RFC 3986).
-[[nodiscard]] std::string percent_encoded(const std::string& text);
 
 }  // namespace postbearer::test
