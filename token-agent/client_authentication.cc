@@ -32,7 +32,7 @@ std::string random_guid() {
 void authenticate_client(const ProviderConfig& provider, const ClientProof* proof, FormBody& form,
                          http::Request& request) {
     const std::string_view text = proof == nullptr ? std::string_view() : proof->text.reveal();
-    if (!text.empty() && proof->assertion) {
+    if (proof != nullptr && proof->assertion) {
         form.add("client_id", provider.client_id)
             .add("client_assertion_type", kAssertionType)
             .add("client_assertion", text);

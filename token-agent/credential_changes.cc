@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "token-agent/credentials/service_account.hh"
 #include "token-agent/credentials/signing_key.hh"
 
 namespace postbearer::agent {
@@ -40,6 +41,15 @@ bool same_credential(const ClientCredential& a, const ClientCredential& b) {
 bool same_credentials(const std::vector<ClientCredential>& a,
                       const std::vector<ClientCredential>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_credential);
+}
+
+bool same_credentials(const ProviderConfig& a, const ProviderConfig& b) {
+    const bool both = a.service_account != nullptr && b.service_account != nullptr;
+    const bool same_account =
+        both ? a.service_account->facts().client_email == b.service_account->facts().client_email &&
+                   a.service_account->key().public_key() == b.service_account->key().public_key()
+             : a.service_account == b.service_account;
+    return same_account && same_credentials(a.credentials, b.credentials);
 }
 
 bool CredentialChanges::settling(const ProviderConfig& provider, BootTime now) {

@@ -14,6 +14,8 @@ namespace postbearer::agent {
 /// Whether the provider could tell the lists apart: dates and the like do not matter.
 [[nodiscard]] bool same_credentials(const std::vector<ClientCredential>& a,
                                     const std::vector<ClientCredential>& b);
+/// The service account included.
+[[nodiscard]] bool same_credentials(const ProviderConfig& a, const ProviderConfig& b);
 
 /// Notices that a provider's credentials changed while we run. New secrets and consents take
 /// minutes to reach all of Microsoft's servers, so an error right after a change proves nothing.

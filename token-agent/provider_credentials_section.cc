@@ -78,41 +78,47 @@ std::optional<ClientCredential> read_secret_credential(const Table& table, const
     return credential.secret == nullptr ? std::nullopt : std::optional(std::move(credential));
 }
 
+std::shared_ptr<const Secret> read_guarded(const Value& value, const std::string& path,
+                                           const Room& room) {
+    auto secret = room.loading.host.read_secret({SecretReference::Kind::File, path});
+    if (!secret) {
+        value.error(secret.error().context);
+        return nullptr;
+    }
+    return std::make_shared<const Secret>(std::move(*secret));
+}
+
 /// A certificate apart from its key is public. One with its key inside is a secret like any other,
-/// so a plain path to it is read with the same care.
+/// so a plain path to it is read with the same care, even if the key stands elsewhere once more.
 std::shared_ptr<const Secret> read_certificate(const Table& table, const Room& room) {
     const Value value = *table.find("certificate");
     const auto text = value.as_string();
     if (!text) {
         return nullptr;
     }
-    const bool is_path = text->starts_with('/');
-    if (!is_path && !config::parse_secret_reference(*text, "certificate")) {
+    if (!text->starts_with('/')) {
+        if (config::parse_secret_reference(*text, "certificate")) {
+            return referred_secret(value, "certificate", room.loading.host);
+        }
         value.error(
             "expected an absolute path, or file:, credential: or env: where the private "
             "key is in it too");
         return nullptr;
     }
-    if (!is_path) {
-        return referred_secret(value, "certificate", room.loading.host);
-    }
-    if (!table.has("private_key")) {
-        auto secret =
-            room.loading.host.read_secret({SecretReference::Kind::File, std::string(*text)});
-        if (!secret) {
-            value.error(secret.error().context);
-            return nullptr;
-        }
-        return std::make_shared<const Secret>(std::move(*secret));
-    }
     const auto path = path_value(value);
-    const auto content =
-        path ? room.loading.host.read_public(*path) : failure(Errc::Config, "is no path");
-    if (!content) {
-        value.error(std::string(*text) + " " + content.error().context);
+    if (!path) {
         return nullptr;
     }
-    return std::make_shared<const Secret>(*content);
+    if (!table.has("private_key")) {
+        return read_guarded(value, *path, room);
+    }
+    const auto content = room.loading.host.read_public(*path);
+    if (!content) {
+        value.error(*path + " " + content.error().context);
+        return nullptr;
+    }
+    const bool holds_key = content->find("PRIVATE KEY-----") != std::string::npos;
+    return holds_key ? read_guarded(value, *path, room) : std::make_shared<const Secret>(*content);
 }
 
 /// Puts what load_certificate_key() said to the key that it is about.

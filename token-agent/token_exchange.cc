@@ -4,17 +4,13 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
-#include <map>
-#include <set>
 #include <string_view>
 
-#include "common/text.hh"
 #include "token-agent/client_authentication.hh"
 #include "token-agent/credentials/client_assertion.hh"
 #include "token-agent/credentials/client_proof.hh"
 #include "token-agent/credentials/signing_key.hh"
 #include "token-agent/form.hh"
-#include "token-agent/hints.hh"
 #include "token-agent/providers.hh"
 #include "token-agent/token_failure.hh"
 #include "token-agent/token_response.hh"
@@ -24,36 +20,10 @@ namespace postbearer::agent {
 using protocol::FailureClass;
 using protocol::FailureCode;
 
-/// Shared with the requests in flight, which may end after the exchange.
-struct TokenExchange::Memory {
-    std::map<std::string, std::size_t> worked;  // provider: index of the credential
-    std::set<std::string> rs256;  // keys (their public_key()) that were accepted with RS256 only
-};
-
 namespace {
 
 constexpr std::string_view kPublicClientWantsNone = "AADSTS700025";
 constexpr std::string_view kBadAssertion = "AADSTS700027";
-
-/// The server did not accept who we say we are, which another credential may mend. Entra says it
-/// with errors of several names, so the number decides where there is one.
-bool client_was_refused(const FetchFailure& failure) {
-    const FailureCode code = failure.answer.code;
-    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
-        return true;
-    }
-    const long status = failure.http_status;
-    if (status >= 500 || status == 408 || status == 429) {
-        return false;
-    }
-    constexpr std::string_view kMark = "AADSTS";
-    const std::string_view text = failure.answer.hint;
-    const auto number = text.substr(0, kMark.size()) == kMark
-                            ? parse_decimal(text.substr(kMark.size()))
-                            : std::nullopt;
-    const auto hint = number ? find_hint(*number) : std::nullopt;
-    return hint && hint->code == FailureCode::InvalidClient;
-}
 
 FetchFailure internal_failure() {
     FetchFailure failure;
@@ -67,8 +37,8 @@ FetchFailure internal_failure() {
 /// exchange may be gone, and the configuration replaced, when the answer comes.
 class TokenExchange::Attempt : public std::enable_shared_from_this<Attempt> {
 public:
-    Attempt(const Services& services, std::shared_ptr<Memory> memory, ExchangeRequest request,
-            bool recently_changed, Done done)
+    Attempt(const Services& services, std::shared_ptr<CredentialMemory> memory,
+            ExchangeRequest request, bool recently_changed, Done done)
         : services_(services),
           memory_(std::move(memory)),
           request_(std::move(request)),
@@ -80,7 +50,6 @@ public:
 
 private:
     [[nodiscard]] AnswerContext context() const;
-    void choose_order();
     void step();
     void locate();
     void ask();
@@ -95,7 +64,7 @@ private:
     [[nodiscard]] bool goes_on(const FetchFailure& failure);
     [[nodiscard]] FetchFailure most_telling(FetchFailure last);
     void tell_refusal(const FetchFailure& failure) const;
-    void succeed(TokenAnswer answer);
+    [[nodiscard]] ExchangeAnswer accepted(TokenAnswer answer);
     void fail_later(FetchFailure failure);
     void refuse(FailureCode code, const std::string& why) {
         fail_later(not_sent(code, why, context()));
@@ -105,7 +74,7 @@ private:
     }
 
     Services services_;
-    std::shared_ptr<Memory> memory_;
+    std::shared_ptr<CredentialMemory> memory_;
     ExchangeRequest request_;
     const ProviderConfig& provider_;  // in *request_.config
     bool recently_changed_;
@@ -119,8 +88,8 @@ private:
     std::vector<std::string> server_algorithms_;  // as its metadata have them; empty: not said
     std::string presented_;                       // by the federated token that was sent
     std::vector<FetchFailure> refusals_;
-    std::deque<WipedBytes>
-        sent_;  // secrets as they travelled, so that no quote of one gets through
+    /// Secrets as they travelled, so that no quote of one gets through.
+    std::deque<WipedBytes> sent_;
 };
 
 AnswerContext TokenExchange::Attempt::context() const {
@@ -141,7 +110,7 @@ AnswerContext TokenExchange::Attempt::context() const {
 }
 
 void TokenExchange::Attempt::start() {
-    choose_order();
+    order_ = memory_->order(provider_, request_.grant);
     plain_ = request_.public_client || request_.grant == Grant::ServiceAccount || order_.empty();
     if (request_.grant == Grant::ClientCredentials && plain_) {
         refuse(FailureCode::InvalidClient,
@@ -150,24 +119,6 @@ void TokenExchange::Attempt::start() {
         return;
     }
     step();
-}
-
-/// What worked last is tried first; the rest as configured.
-void TokenExchange::Attempt::choose_order() {
-    for (std::size_t i = 0; i < provider_.credentials.size(); ++i) {
-        // A managed identity is an application of its own: it cannot speak for this one.
-        if (request_.grant == Grant::ClientCredentials ||
-            provider_.credentials[i].kind != CredentialKind::ManagedIdentity) {
-            order_.push_back(i);
-        }
-    }
-    const auto known = memory_->worked.find(provider_.name);
-    const auto place = known == memory_->worked.end()
-                           ? order_.end()
-                           : std::find(order_.begin(), order_.end(), known->second);
-    if (place != order_.end()) {
-        std::rotate(order_.begin(), place, place + 1);
-    }
 }
 
 /// With the credential at hand.
@@ -285,8 +236,7 @@ ProofResult TokenExchange::Attempt::prove(const ClientCredential& credential) {
     JwtAlgorithm algorithm = JwtAlgorithm::Ps256;
     if (credential.key != nullptr) {
         algorithm = first_algorithm(*credential.key);
-        const bool rs256 = rs256_ || server_wants_rs256() ||
-                           memory_->rs256.count(credential.key->public_key()) > 0;
+        const bool rs256 = rs256_ || server_wants_rs256() || memory_->wants_rs256(*credential.key);
         if (algorithm == JwtAlgorithm::Ps256 && rs256) {
             algorithm = JwtAlgorithm::Rs256;
         }
@@ -310,7 +260,7 @@ bool TokenExchange::Attempt::may_want_rs256(const FetchFailure& failure) const {
            failure.http_status != 0 && failure.answer.code == FailureCode::InvalidClient &&
            (failure.answer.hint.empty() || failure.answer.hint == kBadAssertion) &&
            shown->key->kind() == KeyKind::Rsa && !server_wants_rs256() &&
-           memory_->rs256.count(shown->key->public_key()) == 0;
+           !memory_->wants_rs256(*shown->key);
 }
 
 void TokenExchange::Attempt::redact(std::string_view secret) {
@@ -328,38 +278,35 @@ void TokenExchange::Attempt::answered(Result<http::Response> answer) {
 }
 
 void TokenExchange::Attempt::judge(const std::function<TokenAnswerResult()>& read) {
-    TokenAnswerResult result;
+    ExchangeResult result;
     try {
-        result = read();
-        if (!result) {
-            if (goes_on(result.error())) {
-                return;
-            }
-            result = tl::unexpected(most_telling(std::move(result.error())));
+        auto answer = read();
+        if (answer) {
+            result = accepted(std::move(*answer));
+        } else if (goes_on(answer.error())) {
+            return;
+        } else {
+            result = tl::unexpected(most_telling(std::move(answer.error())));
         }
     } catch (const std::exception&) {
         // Whatever it was, the caller must hear of the end, or it waits for ever.
         result = tl::unexpected(internal_failure());
     }
-    if (result) {
-        succeed(std::move(*result));
-    } else {
-        done_(tl::unexpected(std::move(result.error())));
-    }
+    done_(std::move(result));
 }
 
-void TokenExchange::Attempt::succeed(TokenAnswer answer) {
+ExchangeAnswer TokenExchange::Attempt::accepted(TokenAnswer answer) {
     ExchangeAnswer result;
     static_cast<TokenAnswer&>(result) = std::move(answer);
     result.public_client = answer_public_;
     if (!plain_) {
         result.credential = order_.at(position_);
-        memory_->worked[provider_.name] = result.credential;
+        memory_->worked(provider_, result.credential);
         if (rs256_) {
-            memory_->rs256.insert(credential()->key->public_key());
+            memory_->accepted_rs256(*credential()->key);
         }
     }
-    done_(std::move(result));
+    return result;
 }
 
 /// Another request is on its way: with the next credential, or without any.
@@ -425,7 +372,7 @@ void TokenExchange::Attempt::fail_later(FetchFailure failure) {
 }
 
 TokenExchange::TokenExchange(const Services& services)
-    : services_(services), memory_(std::make_shared<Memory>()) {}
+    : services_(services), memory_(std::make_shared<CredentialMemory>()) {}
 TokenExchange::~TokenExchange() = default;
 
 void TokenExchange::send(ExchangeRequest request, Done done) {

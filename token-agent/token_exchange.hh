@@ -18,6 +18,7 @@
 #include "common/scheduler.hh"
 #include "token-agent/config.hh"
 #include "token-agent/credential_changes.hh"
+#include "token-agent/credential_memory.hh"
 #include "token-agent/discovery.hh"
 #include "token-agent/grants/managed_identity.hh"
 #include "token-agent/token_response.hh"
@@ -76,11 +77,10 @@ public:
 
 private:
     class Attempt;
-    struct Memory;
 
     Services services_;
     CredentialChanges changes_;
-    std::shared_ptr<Memory> memory_;
+    std::shared_ptr<CredentialMemory> memory_;  // the requests in flight have it too
 };
 
 }  // namespace postbearer::agent

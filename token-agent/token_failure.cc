@@ -252,7 +252,9 @@ FetchFailure refused(const http::Response& response, const JsonObject* json,
         sentence.fix = context.unauthorized_advice;
     }
     if (number && is_about_federation(*number) && !context.presented.empty()) {
-        sentence.fix += ". Presented: " + context.presented;
+        sentence.fix =
+            "Make the app's federated credential match (case matters): " + context.presented +
+            ", or wait 5 minutes";
     }
     if (number) {
         failure.answer.hint = "AADSTS" + std::to_string(*number);
@@ -322,6 +324,24 @@ FetchFailure not_sent(FailureCode code, std::string_view why, const AnswerContex
     sentence.what = naming_credential(why, code, context);
     failure.answer.message = build(sentence, failure, context);
     return failure;
+}
+
+bool client_was_refused(const FetchFailure& failure) {
+    const FailureCode code = failure.answer.code;
+    if (code == FailureCode::InvalidClient || code == FailureCode::CertExpired) {
+        return true;
+    }
+    const long status = failure.http_status;
+    if (status >= 500 || status == 408 || status == 429) {
+        return false;
+    }
+    constexpr std::string_view kMark = "AADSTS";
+    const std::string_view text = failure.answer.hint;
+    const auto number = text.substr(0, kMark.size()) == kMark
+                            ? parse_decimal(text.substr(kMark.size()))
+                            : std::nullopt;
+    const auto hint = number ? find_hint(*number) : std::nullopt;
+    return hint && hint->code == FailureCode::InvalidClient;
 }
 
 }  // namespace postbearer::agent

@@ -52,4 +52,8 @@ inline constexpr std::chrono::seconds kSkewWorthTelling{120};
 [[nodiscard]] FetchFailure not_sent(protocol::FailureCode code, std::string_view why,
                                     const AnswerContext& context);
 
+/// The server did not accept who we say we are, which another credential may mend. Entra says it
+/// with errors of several names, so the number decides where there is one.
+[[nodiscard]] bool client_was_refused(const FetchFailure& failure);
+
 }  // namespace postbearer::agent

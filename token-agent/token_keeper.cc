@@ -429,6 +429,12 @@ void TokenKeeper::note_failure(Entry& entry, FetchFailure failure) {
     entry.renew_at = now + plan.background;
 
     const bool transient = failure.answer.failure_class == FailureClass::Transient;
+    if (failure.answer.code == FailureCode::NotLoggedIn && failure.http_status == 0) {
+        // Nothing was tried. Whoever asked is told, and the log of refusals has its own limits; any
+        // name of a domain may be asked for.
+        entry.last_failure = std::move(failure);
+        return;
+    }
     LogLine line(transient && !expired ? LogLevel::Warning : LogLevel::Error,
                  "token_refresh_failed");
     line.add_if("account", entry.owner.account);
@@ -575,8 +581,7 @@ void TokenKeeper::adopt(Entry& entry, const ProviderConfig& old, std::uint32_t p
     entry.attempt_after = services_.clock.boot();
     // What is under way with credentials that were replaced would only fail again.
     const bool asked_in_vain =
-        entry.in_flight &&
-        !same_credentials(old.credentials, config_->providers[provider].credentials);
+        entry.in_flight && !same_credentials(old, config_->providers[provider]);
     if (asked_in_vain) {
         entry.generation = next_id_++;
         entry.in_flight = false;

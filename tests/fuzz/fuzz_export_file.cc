@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const std::string_view rest(reinterpret_cast<const char*>(data) + 2, size - 2);
     if ((data[0] & 1U) != 0) {
-        read_file(rest, std::max<size_t>(data[1], 1));
+        read_file(rest, std::max<size_t>(data[1], 1) + size / 256);  // a long file is not for ever
     } else {
         read_frame(rest);
     }

@@ -44,6 +44,23 @@ Agent::~Agent() {
     (void)process_.stop(10s);
 }
 
+Path Agent::master_key(std::size_t index) const {
+    return settings_.directory / ("master-key" + (index == 0 ? "" : "-" + std::to_string(index)));
+}
+
+std::string Agent::store_toml() const {
+    std::string text = "\nstore = " + quoted("sqlite:" + store().string()) +
+                       "\nmaster_key = " + quoted("file:" + master_key(0).string());
+    if (settings_.master_keys.size() > 1) {
+        text += "\nprevious_master_keys = [";
+        for (std::size_t i = 1; i < settings_.master_keys.size(); ++i) {
+            text += quoted("file:" + master_key(i).string()) + ", ";
+        }
+        text += "]";
+    }
+    return text;
+}
+
 std::string Agent::agent_toml() const {
     const Path& directory = settings_.directory;
     std::string text = "[agent]\nsockets = [";
@@ -51,9 +68,7 @@ std::string Agent::agent_toml() const {
         // Queue directories of private instances are not known to the agent.
         text += "{path = " + quoted(socket) + ", group = \"postfix\", mode = \"0660\"}, ";
     }
-    text += "]\nadmin_socket = " + quoted(admin_socket()) +
-            "\nstore = " + quoted("sqlite:" + store().string()) +
-            "\nmaster_key = " + quoted("file:" + (directory / "master-key").string()) +
+    text += "]\nadmin_socket = " + quoted(admin_socket()) + store_toml() +
             "\nca_file = " + quoted(settings_.ca_file) + "\n" + settings_.more + "\n";
     for (const AgentProvider& provider : settings_.providers) {
         text += "[provider." + provider.name + "]\ntype = " + quoted(provider.type) +
@@ -84,8 +99,10 @@ std::string Agent::agent_toml() const {
 
 void Agent::write_configuration() const {
     write_file(configuration(), agent_toml());
-    make_directory(store().parent_path(), 0700);
-    write_file(settings_.directory / "master-key", "0123456789abcdef0123456789abcdef", 0600);
+    make_directory(store_directory(), 0700);
+    for (std::size_t i = 0; i < settings_.master_keys.size(); ++i) {
+        write_file(master_key(i), settings_.master_keys[i], 0600);
+    }
     for (const AgentProvider& provider : settings_.providers) {
         write_file(settings_.directory / (provider.name + ".secret"), provider.secret + "\n", 0600);
     }

@@ -18,7 +18,7 @@ struct AgentProvider {
     std::string type = "microsoft";
     std::string tenant = "contoso.test";
     std::string client_id = "11111111-1111-1111-1111-111111111111";
-    std::string secret = "correct horse battery staple";
+    std::string secret = "correct horse battery staple";  // empty: a public client
     std::string token_endpoint;
     std::string more{};  // further lines of the table
 };
@@ -37,7 +37,10 @@ struct AgentAccess {
 };
 
 struct AgentSettings {
-    Path directory{};             // configuration, secrets, store, log
+    Path directory{};        // configuration, secrets, store, log
+    Path store_directory{};  // empty: DIRECTORY/state
+    /// 32 bytes each, the present one first.
+    std::vector<std::string> master_keys{"0123456789abcdef0123456789abcdef"};
     std::vector<Path> sockets{};  // the first one is waited for
     Path ca_file{};
     std::string more{};  // further lines of [agent]
@@ -82,13 +85,18 @@ public:
     [[nodiscard]] const Path& socket() const { return settings_.sockets.front(); }
     [[nodiscard]] Path configuration() const { return settings_.directory / "agent.toml"; }
     [[nodiscard]] Path admin_socket() const { return settings_.directory / "admin.sock"; }
-    /// Of logins and tokens; nobody else may look into its directory.
-    [[nodiscard]] Path store() const { return settings_.directory / "state/tokens.db"; }
+    [[nodiscard]] Path store_directory() const {
+        return settings_.store_directory.empty() ? settings_.directory / "state"
+                                                 : settings_.store_directory;
+    }
+    [[nodiscard]] Path store() const { return store_directory() / "tokens.db"; }
     [[nodiscard]] Path log_path() const { return settings_.directory / "agent.log"; }
     [[nodiscard]] LogWatch log() const { return LogWatch(log_path()); }
 
 private:
     [[nodiscard]] std::string agent_toml() const;
+    [[nodiscard]] std::string store_toml() const;
+    [[nodiscard]] Path master_key(std::size_t index) const;
 
     Path program_;
     AgentSettings settings_;

@@ -9,8 +9,9 @@
 //   KILL_POINT=CALL[:PART]:N[:before|half|after]
 //                          the N-th counted call (from 1) of that class whose object has PART in
 //                          its name; default before. half: half of the bytes are written first.
-//   KILL_TRACE=FILE        appends "CALL OBJECT BYTES" for each counted call, so that a test can
-//                          learn how many points there are; the last line is where it died
+//   KILL_TRACE=FILE        appends "CALL OBJECT BYTES NANOSECONDS" for each counted call, so that a
+//                          test can learn how many points there are and how long they take (the
+//                          monotonic clock, before the call); the last line is where it died
 //
 // CALL                what                                          OBJECT
 //   pwrite, write     pwrite(2), write(2) to anything but sockets   the file's path
@@ -38,6 +39,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { kNameSize = 512 };
@@ -149,9 +151,12 @@ static int is_disk(const char* call) {
 static int is_the_one(const char* call, const char* object, size_t bytes) {
     const int saved = errno;
     if (trace_fd >= 0) {
-        char line[kNameSize + 64];
-        const int length = snprintf(line, sizeof line, "%s %s %zu\n", call,
-                                    object[0] == '\0' ? "-" : object, bytes);
+        struct timespec now;
+        (void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+        char line[kNameSize + 96];
+        const int length =
+            snprintf(line, sizeof line, "%s %s %zu %lld%09ld\n", call,
+                     object[0] == '\0' ? "-" : object, bytes, (long long)(now.tv_sec), now.tv_nsec);
         (void)syscall(SYS_write, trace_fd, line, (size_t)(length));
     }
     errno = saved;

@@ -29,7 +29,9 @@ std::vector<TracedCall> traced_calls(const Path& trace) {
     for (const std::string& line : split_lines(read_file(trace))) {
         TracedCall call;
         std::istringstream words(line);
-        words >> call.call >> call.object >> call.bytes;
+        std::chrono::nanoseconds::rep at = 0;
+        words >> call.call >> call.object >> call.bytes >> at;
+        call.at = std::chrono::nanoseconds(at);
         calls.push_back(std::move(call));
     }
     return calls;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct TracedCall {
     std::string call;
     std::string object;
     std::size_t bytes = 0;
+    std::chrono::nanoseconds at{0};  // of the monotonic clock
 };
 
 /// All of them; none where nothing was counted.

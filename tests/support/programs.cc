@@ -44,6 +44,7 @@ Path Programs::rehearsal() { return named("POSTBEARER_REHEARSAL", BUILT_REHEARSA
 
 Path Programs::kill_point() { return named("POSTBEARER_KILL_POINT", BUILT_KILL_POINT); }
 
+Path Programs::plain_timers() { return named("POSTBEARER_PLAIN_TIMERS", BUILT_PLAIN_TIMERS); }
 Path Programs::quickstart() { return named("POSTBEARER_QUICKSTART", BUILT_QUICKSTART); }
 
 Path make_sasl_directory(const Path& directory, const std::vector<std::string>& modules) {

@@ -16,6 +16,8 @@ struct Programs {
     [[nodiscard]] static Path rehearsal();
     /// Not under test: kill_point.c, to be preloaded.
     [[nodiscard]] static Path kill_point();
+    /// plain_timers.c, likewise.
+    [[nodiscard]] static Path plain_timers();
     /// What tests/quickstart runs.
     [[nodiscard]] static Path quickstart();
 };

@@ -68,6 +68,28 @@ std::string Rehearsal::mint(const Json::Value& order) const {
     return control("POST", "/mint", order)["token"].asString();
 }
 
+std::string Rehearsal::mint_refresh(const std::string& client, const std::string& user,
+                                    const std::string& scope, const std::string& tenant) const {
+    Json::Value wish;
+    wish["client_id"] = client;
+    wish["user"] = user;
+    wish["scope"] = scope;
+    wish["tenant"] = tenant;
+    return control("POST", "/mint_refresh", wish)["refresh_token"].asString();
+}
+
+void Rehearsal::approve_device(const std::string& user_code, const std::string& user) const {
+    Json::Value wish;
+    wish["user_code"] = user_code;
+    wish["user"] = user;
+    (void)control("POST", "/device/approve", wish);
+}
+
+Json::Value Rehearsal::order(const std::string& method, const std::string& path,
+                             const std::string& json) const {
+    return control(method, path, json.empty() ? Json::Value() : json_of(json));
+}
+
 std::uint64_t Rehearsal::counter(const std::string& name) const {
     const Json::Value counters = control("GET", "/counters");
     if (!counters.isMember(name)) {

@@ -51,6 +51,15 @@ public:
     void forget_records() const;
     void set_auth_policy(const std::string& json) const;
     [[nodiscard]] std::string mint(const Json::Value& order) const;
+    /// A login that never was: a refresh token of that client and user, consent included.
+    [[nodiscard]] std::string mint_refresh(const std::string& client, const std::string& user,
+                                           const std::string& scope,
+                                           const std::string& tenant = "contoso.test") const;
+    /// What a person does at the verification_uri.
+    void approve_device(const std::string& user_code, const std::string& user) const;
+    /// Any other request to the control socket; anything but 2xx fails the test.
+    Json::Value order(const std::string& method, const std::string& path,
+                      const std::string& json = "") const;
     [[nodiscard]] std::uint64_t counter(const std::string& name) const;
     [[nodiscard]] Json::Value requests() const;
     [[nodiscard]] Json::Value tokens() const;

@@ -122,6 +122,7 @@ void Progress::show(std::string_view text, BootTime now) {
 }
 
 void Progress::finish() {
+    next_ = BootTime();  // what follows other words is news again
     if (terminal_ && width_ > 0) {
         console_.say("\n");
         width_ = 0;

@@ -11,14 +11,17 @@
 #include <vector>
 
 #include "common/agent_messages.hh"
+#include "common/text.hh"
 #include "token-agent/cli/login_session.hh"
 
 namespace postbearer::cli {
 namespace {
 
+constexpr std::size_t kMaxWordBytes = 60;
+
 std::string text_of(const Json::Value& json, const char* name) {
     const Json::Value& value = json[name];
-    return value.isString() ? value.asString() : std::string();
+    return value.isString() ? printable(value.asString(), kMaxLineBytes) : std::string();
 }
 
 std::string joined(const Json::Value& list, std::string_view between) {
@@ -26,7 +29,7 @@ std::string joined(const Json::Value& list, std::string_view between) {
     if (list.isArray()) {
         for (const Json::Value& each : list) {
             text += (text.empty() ? "" : std::string(between)) +
-                    (each.isString() ? each.asString() : "");
+                    (each.isString() ? printable(each.asString(), kMaxWordBytes) : "");
         }
     }
     return text;
@@ -111,7 +114,9 @@ void say_done(const LoginSession& session, const Console& console) {
                  confirmation(session.text("user_confirmed_by")));
     console.line("Resources: " + joined(session.document()["consented"], ", "));
     for (const Json::Value& warning : session.document()["warnings"]) {
-        console.line("Warning: " + (warning.isString() ? warning.asString() : ""));
+        if (warning.isString()) {
+            console.line("Warning: " + printable(warning.asString(), kMaxLineBytes));
+        }
     }
     console.line("\nThe agent keeps this login from now on. Try it:\n\n    postbearer token " +
                  account + " --test");
@@ -207,8 +212,10 @@ int login(const Options& options, const Console& console) {
     if (!ended) {
         session.cancel();
         const bool called_off = console.interrupt != nullptr && console.interrupt->seen();
-        return refuse(console,
-                      called_off ? "called off; nothing has changed" : ended.error().context);
+        const std::string so_far = joined(session.document()["consented"], ", ");
+        const std::string words = so_far.empty() ? "called off; nothing has changed"
+                                                 : "called off after the consent for " + so_far;
+        return refuse(console, called_off ? words : ended.error().context);
     }
     if (!session.done()) {
         return say_failed(session, console);

@@ -98,7 +98,8 @@ Result<void> LoginSession::take(Result<Json::Value> answer) {
 
 std::string LoginSession::text(const char* name) const {
     const Json::Value& value = now_[name];
-    return value.isString() ? value.asString() : std::string();
+    // Some of it are words of a server, on their way to a terminal.
+    return value.isString() ? printable(value.asString(), kMaxLineBytes) : std::string();
 }
 
 int LoginSession::step() const {

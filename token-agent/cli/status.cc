@@ -52,7 +52,7 @@ std::string login_trouble(const Json::Value& row) {
 }
 
 std::string detail_of(const Json::Value& row) {
-    if (const std::string trouble = login_trouble(row); !trouble.empty()) {
+    if (std::string trouble = login_trouble(row); !trouble.empty()) {
         return trouble;
     }
     const Json::Value& token = telling_token(row);

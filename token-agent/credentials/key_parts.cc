@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "common/secret.hh"
+
 namespace postbearer::agent {
 namespace {
 

@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
+#include <openssl/evp.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/clock.hh"
 #include "common/owned.hh"
 #include "common/result.hh"
-#include "common/secret.hh"
-
-extern "C" {
-struct evp_pkey_st;
-struct x509_st;
-void EVP_PKEY_free(struct evp_pkey_st* key);
-}
 
 namespace postbearer::agent {
 
@@ -37,12 +30,12 @@ struct CertificateFacts {
 /// A private key that signs, mostly with the certificate that belongs to it. Immutable.
 class SigningKey {
 public:
-    using KeyOwner = Owned<evp_pkey_st, EVP_PKEY_free>;
+    using KeyOwner = Owned<EVP_PKEY, EVP_PKEY_free>;
 
     SigningKey(KeyOwner key, KeyKind kind, int bits, std::string public_key,
                std::optional<CertificateFacts> certificate);
 
-    [[nodiscard]] evp_pkey_st* native() const noexcept { return key_.get(); }
+    [[nodiscard]] EVP_PKEY* native() const noexcept { return key_.get(); }
     [[nodiscard]] KeyKind kind() const noexcept { return kind_; }
     [[nodiscard]] int bits() const noexcept { return bits_; }
     /// SHA-256 of the SubjectPublicKeyInfo, hexadecimal: the same for the same key.

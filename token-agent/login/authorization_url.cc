@@ -95,7 +95,7 @@ bool is_loopback_redirect(const std::string& uri) {
 }
 
 bool fits_redirect(const std::string& uri, const std::string& configured) {
-    if (uri == configured) {
+    if (!uri.empty() && uri == configured) {
         return true;
     }
     Redirect given;

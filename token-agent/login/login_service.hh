@@ -70,25 +70,16 @@ private:
         Scheduler::Id removal = 0;  // of an ended one
     };
 
-    void plan(const Json::Value& arguments, const Reply& reply);
-    void start(const Json::Value& arguments, const service::Peer& peer, const Reply& reply);
+    void start(LoginOrder order, const Json::Value& arguments, const service::Peer& peer,
+               const Reply& reply);
     void with_session(std::string_view verb, const Json::Value& arguments, const Reply& reply);
-    void log_out_account(const Json::Value& arguments, const service::Peer& peer,
-                         const Reply& reply);
-    void import(const Json::Value& arguments, const service::Peer& peer, const Reply& reply);
-    void answer_plan(const LoginOrder& order, const struct LoginEndpoints& endpoints,
-                     const Reply& reply);
-
-    /// The order for an account, without what the arguments add; answers and returns nullopt where
-    /// there can be no login.
-    [[nodiscard]] std::optional<LoginOrder> order_for(const Json::Value& arguments,
-                                                      const Reply& reply) const;
-    [[nodiscard]] std::vector<Resource> resources_for(const LoginOrder& order) const;
-    [[nodiscard]] bool complete(LoginOrder& order, const Json::Value& arguments,
-                                const Reply& reply) const;
-    [[nodiscard]] bool make_room(const LoginOrder& order, const Reply& reply);
+    void log_out_account(const LoginOrder& order, const service::Peer& peer, const Reply& reply);
+    void import(const LoginOrder& order, const Json::Value& arguments, const service::Peer& peer,
+                const Reply& reply);
+    [[nodiscard]] tl::expected<void, protocol::AgentFailure> make_room(const LoginOrder& order);
     void session_ended(LoginSession& session);
     void log_started(const LoginOrder& order, const service::Peer& peer);
+    void log_ended(const LoginSession& session, const Entry& entry);
     void end_sessions_of(const LoginOrder& order, const std::string& why);
 
     Services services_;

@@ -6,6 +6,7 @@
 
 #include "token-agent/admin_answer.hh"
 #include "token-agent/admin_json.hh"
+#include "token-agent/login/login_plan.hh"
 
 namespace postbearer::agent {
 
@@ -14,14 +15,6 @@ using protocol::FailureCode;
 using std::chrono::seconds;
 
 namespace {
-
-Json::Value names_json(const std::vector<Resource>& resources) {
-    Json::Value list(Json::arrayValue);
-    for (const Resource resource : resources) {
-        list.append(std::string(name_of(resource)));
-    }
-    return list;
-}
 
 std::string_view name_of_state(LoginSession::State state) {
     switch (state) {
@@ -286,8 +279,8 @@ Json::Value LoginSession::document() const {
     json["client_id"] = provider.client_id;
     json["tenant"] = provider.tenant;
     json["resource"] = std::string(name_of(resource_));
-    json["resources"] = names_json(order_.resources);
-    json["consented"] = names_json(consented_);
+    json["resources"] = resources_json(order_.resources);
+    json["consented"] = resources_json(consented_);
     json["step"] = step_;
     json["flow"] = order_.flow == LoginFlow::Device ? "device" : "code";
     describe_step(json);

@@ -62,21 +62,23 @@ Result<void> migrate(Database& database, std::int64_t from) {
     return transaction->commit();
 }
 
-Result<void> back_up(Database& database, const std::string& to, const std::string& unfinished) {
+Result<std::string> back_up(Database& database, const std::string& to,
+                            const std::string& unfinished) {
     (void)::unlink(unfinished.c_str());  // of an attempt that was cut short
     // SQLite takes an empty file that is there, and so leaves its mode as it is.
     if (auto made = create_private_file(unfinished); !made) {
-        return made;
+        return tl::unexpected(std::move(made.error()));
     }
-    auto done = copy_into(database, unfinished);
-    if (done) {
-        done = rename_new(unfinished, to);
-    }
-    if (!done) {
+    const auto copied = copy_into(database, unfinished);
+    auto name = copied ? rename_to_new(unfinished, to) : tl::unexpected(copied.error());
+    if (!name) {
         (void)::unlink(unfinished.c_str());
-        return done;
+        return name;
     }
-    return sync_directory_of(to);
+    if (auto synced = sync_directory_of(to); !synced) {
+        return tl::unexpected(std::move(synced.error()));
+    }
+    return name;
 }
 
 }  // namespace postbearer::agent

@@ -31,9 +31,10 @@ inline constexpr std::int64_t kApplicationId = 0x50425453;  // "PBTS"
 /// From `from` (0: a new file) to kSchemaVersion, as one transaction, synced.
 [[nodiscard]] Result<void> migrate(Database& database, std::int64_t from);
 
-/// A copy of the whole database beside it, complete and synced under the name `to` or not there at
-/// all; until then it is called `unfinished`, which is replaced. Not inside a transaction.
-[[nodiscard]] Result<void> back_up(Database& database, const std::string& to,
-                                   const std::string& unfinished);
+/// A copy of the whole database, complete and synced under a name that is `to` or begins so, or not
+/// there at all; until then it is called `unfinished`, which is replaced. The name. Not inside a
+/// transaction.
+[[nodiscard]] Result<std::string> back_up(Database& database, const std::string& to,
+                                          const std::string& unfinished);
 
 }  // namespace postbearer::agent

@@ -71,6 +71,24 @@ Result<void> check_file(const std::string& path, bool* exists) {
     return {};
 }
 
+/// 0, or -1 and errno.
+int rename_no_replace(const std::string& from, const std::string& to) noexcept {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL) {
+        return -1;
+    }
+    // Not every file system knows the flag (ZFS before 2.2). Nobody else writes into this
+    // directory.
+    struct stat status {};
+    if (::lstat(to.c_str(), &status) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return ::rename(from.c_str(), to.c_str());
+}
+
 }  // namespace
 
 Result<void> check_store_directory(const std::string& path) {
@@ -118,28 +136,35 @@ Result<StoreFile> prepare_store_file(const std::string& path) {
     return StoreFile::Created;
 }
 
+Result<std::string> rename_to_new(const std::string& from, const std::string& to) {
+    constexpr int kMostNames = 100;
+    for (int i = 0; i < kMostNames; ++i) {
+        const std::string name = i == 0 ? to : to + "." + std::to_string(i);
+        if (rename_no_replace(from, name) == 0) {
+            return name;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    return failed(from, "renamed", errno);
+}
+
 Result<std::string> set_aside(const std::string& path, WallTime now) {
-    const std::string name = path + ".corrupt-" + compact_time(now);
-    for (int attempt = 0; attempt < 100; ++attempt) {
-        const std::string to = attempt == 0 ? name : name + "." + std::to_string(attempt);
-        if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
-            if (errno == EEXIST) {
-                continue;
-            }
-            return failed(path, "renamed", errno);
-        }
-        for (const char* companion : kCompanions) {
-            const std::string from = path + companion;
-            if (::rename(from.c_str(), (to + companion).c_str()) != 0 && errno != ENOENT) {
-                return failed(from, "renamed", errno);
-            }
-        }
-        if (auto synced = sync_directory_of(path); !synced) {
-            return tl::unexpected(std::move(synced.error()));
-        }
+    auto to = rename_to_new(path, path + ".corrupt-" + compact_time(now));
+    if (!to) {
         return to;
     }
-    return failed(path, "renamed", EEXIST);
+    for (const char* companion : kCompanions) {
+        const std::string from = path + companion;
+        if (::rename(from.c_str(), (*to + companion).c_str()) != 0 && errno != ENOENT) {
+            return failed(from, "renamed", errno);
+        }
+    }
+    if (auto synced = sync_directory_of(path); !synced) {
+        return tl::unexpected(std::move(synced.error()));
+    }
+    return to;
 }
 
 Result<void> create_private_file(const std::string& path) {
@@ -164,13 +189,6 @@ Result<void> sync_directory_of(const std::string& path) {
     const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid() || ::fsync(fd.get()) != 0) {
         return failed(directory, "synced", errno);
-    }
-    return {};
-}
-
-Result<void> rename_new(const std::string& from, const std::string& to) {
-    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
-        return failed(from, "renamed", errno);
     }
     return {};
 }

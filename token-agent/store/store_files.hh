@@ -33,8 +33,9 @@ enum class StoreFile : std::uint8_t { Created, Existing };
 /// Content and name are on disk.
 [[nodiscard]] Result<void> sync_file(const std::string& path);
 [[nodiscard]] Result<void> sync_directory_of(const std::string& path);
-/// rename(2) that never replaces; sync_directory_of() is the caller's.
-[[nodiscard]] Result<void> rename_new(const std::string& from, const std::string& to);
+/// To a name that was free, `to` or `to`.1 and so on, which is returned; sync_directory_of() is the
+/// caller's.
+[[nodiscard]] Result<std::string> rename_to_new(const std::string& from, const std::string& to);
 
 /// UTC, as in file names.
 [[nodiscard]] std::string compact_time(WallTime now);

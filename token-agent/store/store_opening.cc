@@ -187,15 +187,16 @@ Result<void> bring_up_to_date(Database& database, const std::string& path, WallT
                        report.read_only + "; it must be writable once, for the new schema");
     }
     if (*version > 0) {
-        const std::string backup =
-            path + ".v" + std::to_string(*version) + "-" + compact_time(now) + ".bak";
-        if (auto done = back_up(database, backup, path + ".bak.tmp"); !done) {
-            done.error().context +=
-                " (the copy that is made before the schema changes from version " +
-                std::to_string(*version) + ")";
-            return done;
+        auto backup = back_up(
+            database, path + ".v" + std::to_string(*version) + "-" + compact_time(now) + ".bak",
+            path + ".bak.tmp");
+        if (!backup) {
+            return failure(backup.error().code,
+                           backup.error().context +
+                               " (the copy that is made before the schema changes from version " +
+                               std::to_string(*version) + ")");
         }
-        report.backup = backup;
+        report.backup = std::move(*backup);
         report.migrated_from = *version;
     }
     report.created = *version == 0;

@@ -42,6 +42,7 @@ public:
         const auto certificate = test::make_certificate(test::rsa_key());
         files["/c.pem"] = test::pem_of(certificate);
         files["/both.pem"] = test::pem_of(certificate) + test::pem_of(test::rsa_key());
+        files["/loose.pem"] = files["/both.pem"];
         files["/box.p12"] = test::pkcs12_of(test::rsa_key(), certificate, kPassphrase);
         files["/ec.pem"] = test::pem_of(test::make_certificate(test::ec_key()));
         files["/weak.pem"] = test::pem_of(test::make_certificate(test::rsa_key(1024)));
@@ -71,6 +72,9 @@ public:
         const auto found = files.find(reference.name);
         if (found == files.end()) {
             return failure(Errc::Config, reference.name + " cannot be opened");
+        }
+        if (reference.name == "/loose.pem") {
+            return failure(Errc::Config, reference.name + " has mode 0644");
         }
         return Secret(found->second);
     }
@@ -270,6 +274,11 @@ constexpr MistakeRow kMistakes[] = {
      "a.toml:2:15: certificate: /gone.pem cannot be opened"},
     {"certificate with its key that is not there", "certificate = \"/gone.pem\"",
      "a.toml:2:15: certificate: /gone.pem cannot be opened"},
+    {"certificate and key in a file that others may read", "certificate = \"/loose.pem\"",
+     "a.toml:2:15: certificate: /loose.pem has mode 0644"},
+    {"a second key in a file that others may read",
+     "certificate = \"/loose.pem\"\nprivate_key = \"credential:key\"",
+     "a.toml:2:15: certificate: /loose.pem has mode 0644"},
     {"certificate by a relative path", "certificate = \"c.pem\"",
      "a.toml:2:15: certificate: expected an absolute path, or file:, credential: or env: where the "
      "private key is in it too"},

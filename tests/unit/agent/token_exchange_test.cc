@@ -352,6 +352,23 @@ BOOST_AUTO_TEST_CASE(an_ec_key_has_one_algorithm) {
     BOOST_TEST(test::is_signed_by(sent_jwt(0), test::ec_key(), "ES256"));
 }
 
+BOOST_AUTO_TEST_CASE(a_key_that_is_read_anew_is_no_change) {
+    const std::string pem = test::pem_of(test::make_certificate(test::rsa_key()));
+    const std::string key = test::pem_of(test::rsa_key());
+    const std::string other = test::pem_of(test::make_certificate(test::rsa_key()));
+    ClientCredential credential;
+    credential.kind = CredentialKind::Certificate;
+    const auto refused_after = [&](const std::string& certificate) {
+        credential.key = load_certificate_key({certificate, key, ""}).value();
+        provider.credentials = {credential};
+        client.answer(400, R"({"error":"invalid_request","error_codes":[70021]})");
+        return send().error().answer.failure_class;
+    };
+    BOOST_TEST((refused_after(pem) == FailureClass::NeedsAdmin));
+    BOOST_TEST((refused_after(pem) == FailureClass::NeedsAdmin));
+    BOOST_TEST((refused_after(other) == FailureClass::Transient));  // it has to spread
+}
+
 // ---- federated tokens ---------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_federated_token_is_sent_as_it_is_and_shown_when_refused) {
@@ -378,9 +395,9 @@ BOOST_AUTO_TEST_CASE(a_federated_token_is_sent_as_it_is_and_shown_when_refused) 
     client.answer(401, R"({"error":"invalid_client","error_codes":[700213]})");
     answer = send();
     BOOST_REQUIRE(!answer.has_value());
-    BOOST_TEST(answer.error().answer.message.find("Presented: iss 'https://k8s.example', sub "
-                                                  "'System:relay', aud 'api://A'") !=
-               std::string::npos);
+    BOOST_TEST(answer.error().answer.message.find("(case matters): iss "
+                                                  "'https://k8s.example', sub 'System:relay', aud "
+                                                  "'api://A', or wait") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_device_poll_sees_the_error_itself) {

@@ -76,6 +76,7 @@ BOOST_AUTO_TEST_CASE(names_without_a_login_leave_nothing_behind) {
     }
     BOOST_TEST(keeper->status().empty());
     BOOST_TEST(time.pending() == 0U);
+    BOOST_TEST(log.lines().empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_account_that_nobody_uses_is_forgotten_with_its_token) {

@@ -69,14 +69,18 @@ struct Room : Scene {
                 }
                 return document(json);
             });
-        options.agent_config = agent->config();
+        configure();
+    }
+    void configure() {
+        write_file(dir / "agent.toml", "[agent]\nadmin_socket = \"" +
+                                           (dir / "admin.sock").string() +
+                                           "\"\nmaster_key = \"credential:key\"\n");
+        options.agent_config = (dir / "agent.toml").string();
     }
     int run() {
         console.json = options.json;
         if (options.agent_config.empty()) {
-            write_file(dir / "agent.toml",
-                       "[agent]\nadmin_socket = \"" + (dir / "admin.sock").string() + "\"\n");
-            options.agent_config = (dir / "agent.toml").string();
+            configure();
         }
         return cli::import(options, console);
     }
@@ -202,6 +206,16 @@ BOOST_FIXTURE_TEST_CASE(an_account_that_is_configured_already_is_named, Room) {
     BOOST_TEST(complains("\"alice@contoso.com\" stands here twice"));
     BOOST_TEST(complains("mine.toml:6"));
     BOOST_TEST(!std::filesystem::exists(target));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_store_without_key_is_named_before_anything_is_written, Room) {
+    start();
+    write_file(dir / "agent.toml",
+               "[agent]\nadmin_socket = \"" + (dir / "admin.sock").string() + "\"\n");
+    BOOST_TEST(run() == cli::kFailed);
+    BOOST_TEST(complains("needs [agent] master_key"));
+    BOOST_TEST(!std::filesystem::exists(target));
+    BOOST_TEST(agent->verbs() == "");
 }
 
 BOOST_FIXTURE_TEST_CASE(open_files_are_warned_of, Room) {

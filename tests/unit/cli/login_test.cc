@@ -419,6 +419,22 @@ BOOST_FIXTURE_TEST_CASE(the_flow_is_one_that_the_provider_has, Room) {
     BOOST_TEST(complains("authorization_endpoint or device_authorization_endpoint"));
 }
 
+BOOST_FIXTURE_TEST_CASE(words_of_servers_cannot_steer_the_terminal, Room) {
+    start([&](const ScriptedAdmin::Call& call) {
+        Json::Value json = call.verb == "login_plan"    ? plan()
+                           : call.verb == "login_start" ? device(1)
+                                                        : failed("a\x1B[2Jb");
+        json["user_code"] = "AB\x1B]0;x\x07";
+        json["tenant"] = "t\nLogged in: root";
+        return document(json);
+    });
+    BOOST_TEST(run() == cli::kFailed);
+    for (const char c : {'\x1B', '\x07'}) {
+        BOOST_TEST((out() + err()).find(c) == std::string::npos);
+    }
+    BOOST_TEST(says("t?Logged in: root"));
+}
+
 BOOST_FIXTURE_TEST_CASE(unknown_resources_are_a_usage_error, Room) {
     options.resources = {"calendar"};
     BOOST_TEST(run() == cli::kUsage);

@@ -8,6 +8,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <ostream>
 
+#include "common/http/url.hh"
 #include "tests/support/connect_proxy.hh"
 #include "tests/unit/common/curl_room.hh"
 

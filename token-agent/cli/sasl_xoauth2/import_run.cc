@@ -36,12 +36,14 @@ int refuse(const Console& console, std::string_view text, int code = kFailed) {
     return code;
 }
 
+constexpr std::size_t kMasterKeyBytes = 32;
+
 /// Lets every name, file and secret pass: what the generated file says is judged, not this host.
 class AnyHost final : public agent::ConfigHost {
 public:
     [[nodiscard]] Result<Secret> read_secret(
         const config::SecretReference& /*reference*/) const override {
-        return Secret("x");
+        return Secret(std::string(kMasterKeyBytes, 'x'));
     }
     [[nodiscard]] std::optional<uid_t> user_id(const std::string& /*name*/) const override {
         return 0;
@@ -65,6 +67,7 @@ private:
     void warn_of_mode(const std::string& path);
     [[nodiscard]] bool make_plan();
     void check_against_configuration();
+    [[nodiscard]] std::optional<uid_t> find_agent_user() const;
     [[nodiscard]] int write_and_import();
     [[nodiscard]] Result<void> write_secrets();
     [[nodiscard]] Result<void> write_text(const std::string& text, Existing existing) const;
@@ -84,6 +87,7 @@ private:
     std::optional<std::string> replaced_;  // what was in target_ before
     bool wrote_text_ = false;
     std::vector<std::string> written_;  // secret files that were not there before
+    std::string store_path_;
     std::optional<uid_t> agent_user_;
     Json::Value results_{Json::arrayValue};
 };
@@ -181,8 +185,12 @@ void SaslXoauth2Import::check_against_configuration() {
         texts.push_back({names[i], contents[i]});
     }
     texts.push_back({target_, text_});
-    if (const auto loaded = agent::load_config_texts(texts, AnyHost()); !loaded) {
-        plan_.mistakes.insert(plan_.mistakes.end(), loaded.error().begin(), loaded.error().end());
+    const auto loaded = agent::load_config_texts(texts, AnyHost());
+    store_path_ = loaded ? loaded->config->store_path : "";
+    for (const std::string& line : loaded ? std::vector<std::string>() : loaded.error()) {
+        if (line.starts_with(target_ + ":")) {  // the others need the real host to be judged
+            plan_.mistakes.push_back(line);
+        }
     }
 }
 
@@ -288,15 +296,23 @@ bool SaslXoauth2Import::import_logins() {
     return all_good;
 }
 
+/// Who has to read the secrets. The store is the agent's own; a socket may be systemd's.
+std::optional<uid_t> SaslXoauth2Import::find_agent_user() const {
+    for (const std::string& path : {store_path_, agent::load_socket_paths(options_.config).admin}) {
+        struct stat status {};
+        if (!path.empty() && ::stat(path.c_str(), &status) == 0) {
+            return status.st_uid;
+        }
+    }
+    return std::nullopt;
+}
+
 int SaslXoauth2Import::write_and_import() {
     // First of all: an agent that is away, or one that we may not talk to, must not leave files.
     if (const auto answer = call_admin(options_, "list", Json::Value(Json::objectValue)); !answer) {
         return refuse(console_, answer.error().context);
     }
-    struct stat socket {};
-    if (::stat(agent::load_socket_paths(options_.config).admin.c_str(), &socket) == 0) {
-        agent_user_ = socket.st_uid;
-    }
+    agent_user_ = find_agent_user();
     if (auto before = config::read_text_file(target_); before) {
         replaced_ = std::move(before->text);
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // From one master key to the next, whatever happens on the way; and other work that is killed.
+#include <signal.h>
+#include <unistd.h>
+
 #include <chrono>
-#include <cstdlib>
 
 #include "tests/unit/agent/store/disk_faults.hh"
 #include "tests/unit/agent/store/store_room.hh"
@@ -186,6 +188,19 @@ BOOST_AUTO_TEST_CASE(a_renewal_that_is_killed_at_any_write_is_whole_or_not_there
     BOOST_TEST(kills > 6);
     BOOST_TEST(whole > 0);
     BOOST_TEST(whole < kills);
+}
+
+BOOST_AUTO_TEST_CASE(the_mark_of_an_attempt_survives_a_kill_though_it_was_not_synced) {
+    fill();
+    const WallTime then = time.wall() + 5s;
+    BOOST_TEST(killed_at_write(1000, [this, then] {
+        auto store = open();
+        must(store->begin_attempt(name(3), 2, then));
+        (void)::kill(::getpid(), SIGKILL);
+    }));
+    auto store = open();
+    BOOST_CHECK(must(store->find_login(name(3)))->attempt_at == then);
+    BOOST_TEST(!must(store->find_login(name(4)))->attempt_at.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_migration_that_is_killed_at_any_write_is_made_again) {

@@ -168,14 +168,20 @@ BOOST_AUTO_TEST_CASE(version_1_becomes_version_2_with_all_it_holds_and_a_copy_is
 BOOST_AUTO_TEST_CASE(a_migration_that_cannot_make_its_copy_does_not_happen) {
     put_alice();
     RawDatabase(path()).run("ALTER TABLE record DROP COLUMN attempt_at; PRAGMA user_version = 1;");
-    write_file(path().string() + ".v1-" + kNow + ".bak", "in the way", 0600);
+    const Path unfinished = path().string() + ".bak.tmp";
+    std::filesystem::create_directory(unfinished);  // in its way
     const Error error = refusal(try_open());
     BOOST_CHECK(error.code == Errc::Unavailable);
     BOOST_TEST(contains(error.context, "before the schema changes from version 1"), error.context);
     BOOST_TEST(RawDatabase(path()).value("PRAGMA user_version") == "1");
     BOOST_TEST(names().size() == 2U);
-    time.advance(1s);
-    BOOST_TEST(token_of(*open(), alice()) == "refresh-1");
+    std::filesystem::remove(unfinished);
+    const std::string earlier = path().string() + ".v1-" + kNow + ".bak";
+    write_file(earlier, "an earlier copy", 0600);
+    auto store = open();
+    BOOST_TEST(store->opened().backup == earlier + ".1");
+    BOOST_TEST(read_file(earlier) == "an earlier copy");
+    BOOST_TEST(token_of(*store, alice()) == "refresh-1");
 }
 
 BOOST_AUTO_TEST_CASE(a_new_database_and_a_migrated_one_are_the_same) {

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token-agent/login/logout.hh"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <ostream>
+
+#include "tests/unit/agent/login/login_room.hh"
+
+namespace {
+
+using namespace postbearer;
+using namespace postbearer::agent;
+
+struct Room : LoginRoom {
+    void have_login() {
+        test::MemoryStore::Login& login = store.logins[{"contoso", kAlice}];
+        login.client_id = kClient;
+        login.token = "S3ntinel-rt";
+        login.generation = 3;
+        store.access[{{"contoso", kAlice}, Resource::Smtp}] = "S3ntinel-at";
+    }
+    void of_google() {
+        provider.type = ProviderType::Google;
+        have_login();
+    }
+    Shown log_out() {
+        const Shown shown = ask("logout", R"({"account":"ALICE@contoso.com"})");
+        turn();
+        BOOST_REQUIRE(shown->here);
+        return shown;
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(logout_test, Room)
+
+BOOST_AUTO_TEST_CASE(revoked_then_forgotten) {
+    of_google();
+    client.answer(200, "");
+    const Shown shown = log_out();
+    BOOST_TEST(shown->json["kind"].asString() == "logout");
+    BOOST_TEST(shown->json["account"].asString() == kAlice);
+    BOOST_TEST(shown->json["revoked"].asBool());
+    BOOST_TEST(shown->json["forgotten"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString() == "");
+    BOOST_TEST(sent().url == "https://oauth2.googleapis.com/revoke");
+    BOOST_TEST(sent_field("token=S3ntinel-rt"));
+    BOOST_TEST(sent_field("token_type_hint=refresh_token"));
+    BOOST_TEST(sent_field("client_id=client-1"));
+    BOOST_TEST(store.logins.empty());
+    BOOST_TEST(store.access.empty());
+    BOOST_TEST(changed.size() == 1U);
+    BOOST_TEST(log.count("event=logged_out uid=4242 pid=77 account=alice@contoso.com") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_confidential_client_proves_itself) {
+    of_google();
+    be_confidential();
+    client.answer(200, "");
+    (void)log_out();
+    BOOST_TEST(sent_field("client_secret=S3ntinel-secret"));
+    have_login();
+    store.logins[{"contoso", kAlice}].public_client = true;
+    client.answer(200, "");
+    (void)log_out();
+    BOOST_TEST(sent().body.find("client_secret") == std::string::npos);
+}
+
+struct Row {
+    const char* name;
+    long status;
+    const char* body;
+    bool revoked;
+    const char* note;
+};
+std::ostream& operator<<(std::ostream& out, const Row& row) { return out << row.name; }
+const Row kRows[] = {
+    {"unknown to Google", 400, R"({"error":"invalid_token"})", true, ""},
+    {"unsupported", 400, R"({"error":"unsupported_token_type"})", false, "unsupported_token_type"},
+    {"down", 503, "", false, "HTTP 503"},
+    {"wrong client", 401, R"({"error":"invalid_client"})", false, "invalid_client"},
+    {"redirect", 302, "", false, "HTTP 302"},
+};
+BOOST_DATA_TEST_CASE_F(Room, forgotten_whatever_the_provider_says,
+                       boost::unit_test::data::make(kRows), row) {
+    of_google();
+    client.answer(row.status, row.body);
+    const Shown shown = log_out();
+    BOOST_TEST(shown->json["revoked"].asBool() == row.revoked);
+    BOOST_TEST(shown->json["forgotten"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString().find(row.note) != std::string::npos);
+    BOOST_TEST(shown->json["revoke_note"].asString().empty() == row.revoked);
+    BOOST_TEST(store.logins.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_network_is_away) {
+    of_google();
+    client.fail(Errc::Timeout, "oauth2.googleapis.com: timed out");
+    const Shown shown = log_out();
+    BOOST_TEST(!shown->json["revoked"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString().find("timed out") != std::string::npos);
+    BOOST_TEST(store.logins.empty());
+}
+
+BOOST_AUTO_TEST_CASE(microsoft_has_no_way_and_says_who_has) {
+    have_login();
+    const Shown shown = log_out();
+    BOOST_TEST(shown->json["forgotten"].asBool());
+    BOOST_TEST(!shown->json["revoked"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString().find(
+                   "Revoke-MgUserSignInSession -UserId alice@contoso.com") != std::string::npos);
+    BOOST_TEST(client.seen().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_discovered_endpoint_is_used) {
+    provider.type = ProviderType::Oidc;
+    provider.issuer = "https://idp.example";
+    have_login();
+    client.answer(200,
+                  R"({"issuer":"https://idp.example","token_endpoint":"https://idp.example/t",)"
+                  R"("revocation_endpoint":"https://idp.example/r"})");
+    client.answer(200, "");
+    BOOST_TEST(log_out()->json["revoked"].asBool());
+    BOOST_TEST(sent().url == "https://idp.example/r");
+}
+
+BOOST_AUTO_TEST_CASE(nobody_was_logged_in) {
+    const Shown shown = log_out();
+    BOOST_TEST(!shown->json["forgotten"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString() == "nobody was logged in");
+    BOOST_TEST(client.seen().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_login_of_another_client_is_forgotten_unrevoked) {
+    of_google();
+    store.logins[{"contoso", kAlice}].client_id = "older";
+    const Shown shown = log_out();
+    BOOST_TEST(shown->json["forgotten"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString().find("client_id older") != std::string::npos);
+    BOOST_TEST(client.seen().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_cannot_forget_says_so) {
+    have_login();
+    store_breaks();
+    const Shown shown = log_out();
+    BOOST_TEST(shown->status == "error");
+    BOOST_TEST(shown->code == "store_unwritable");
+    BOOST_TEST(shown->message.find("still there") != std::string::npos);
+    BOOST_TEST(changed.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_login_under_way_ends_with_it) {
+    client.answer(200, kDeviceAnswer);
+    (void)start();
+    const Shown waiting = wait();
+    (void)log_out();
+    BOOST_REQUIRE(waiting->here);
+    BOOST_TEST(waiting->json["state"].asString() == "failed");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
