@@ -194,6 +194,10 @@ void say_what_to_do(Stage& stage) {
     };
     say("A rehearsal of Microsoft 365, an agent and a private Postfix are running below\n" +
         stage.chain().directory().string() + "; your own Postfix is not touched.\n");
+    const std::string base = stage.chain().rehearsal().base_url();
+    const std::string port = base.substr(base.rfind(':') + 1);
+    say("Is the browser on another machine? Run this there first, and leave it running:\n");
+    say("   ssh -L " + port + ":127.0.0.1:" + port + " THIS-HOST\n");
     say("Type in another terminal, as root:\n");
     say("1. Log alice in. Open the page that it shows (a browser warns of the rehearsal's CA,\n  "
         " " +
