@@ -26,7 +26,7 @@ struct ProviderNotes {
     config::Position tenant;  // line 0: not given
     bool sound_type = false;  // `type` was understood, so that rules about it can be checked
     bool sound_credentials = true;
-    bool has_client_id = false;  // good or bad
+    bool has_client_id = false;  // good or bad, as `tenant`
     /// Where each Grant is first used, and how often.
     std::array<config::Position, 3> first_use{};
     std::array<std::size_t, 3> uses{};
@@ -57,6 +57,9 @@ void read_provider(const config::Value& entry, config::Position key, Loading& lo
 [[nodiscard]] std::shared_ptr<const ServiceAccount> read_service_account(const config::Value& value,
                                                                          ProviderType type,
                                                                          const Loading& loading);
+/// Service accounts and managed identities have ids of their own: client_id and tenant are for
+/// grant "delegated" then.
+[[nodiscard]] bool may_lack_client(const ProviderConfig& provider);
 /// One [[account]]; all providers have been read.
 void read_account(const config::Table& table, Loading& loading);
 /// One [[access]].

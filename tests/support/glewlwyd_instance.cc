@@ -125,6 +125,22 @@ void GlewlwydInstance::start() {
     administrator["username"] = "admin";
     administrator["password"] = "password";
     administer("/api/auth/", administrator);
+    administer("/api/mod/plugin/", plugin());
+    add_client(kAuditor, kPassword, "audit");
+}
+
+void GlewlwydInstance::set_device_interval(int seconds) {
+    settings_.device_interval_seconds = seconds;
+    const Json::Value document = plugin();
+    for (const char* path : {"", "/disable", "/enable"}) {
+        (void)send_ok({.url = base_url() + "/api/mod/plugin/oidc" + path,
+                       .method = "PUT",
+                       .body = text_of(document),
+                       .session = "admin"});
+    }
+}
+
+Json::Value GlewlwydInstance::plugin() {
     Json::Value plugin;
     plugin["module"] = plugin["name"] = plugin["display_name"] = "oidc";
     plugin["enabled"] = true;
@@ -132,11 +148,12 @@ void GlewlwydInstance::start() {
     parameters["iss"] = issuer();
     parameters["access-token-duration"] = settings_.access_token_seconds;
     parameters["device-authorization-interval"] = settings_.device_interval_seconds;
-    parameters["key"] = run_ok({.argv = {"openssl", "genpkey", "-algorithm", "RSA"}});
-    parameters["cert"] =
-        run_ok({.argv = {"openssl", "pkey", "-pubout"}, .input = parameters["key"].asString()});
-    administer("/api/mod/plugin/", plugin);
-    add_client(kAuditor, kPassword, "audit");
+    if (signing_key_.empty()) {
+        signing_key_ = run_ok({.argv = {"openssl", "genpkey", "-algorithm", "RSA"}});
+    }
+    parameters["key"] = signing_key_;
+    parameters["cert"] = run_ok({.argv = {"openssl", "pkey", "-pubout"}, .input = signing_key_});
+    return plugin;
 }
 
 // It would wait for idle clients; nothing of it is kept, so it may be killed.
@@ -191,7 +208,7 @@ void GlewlwydInstance::add_user(const std::string& name) {
     user["email"] = name;
     user["password"] = kPassword;
     user["enabled"] = true;
-    const std::vector<std::string> scopes{"openid", "smtp", "imap", "graph"};
+    const std::vector<std::string> scopes{"openid", "profile", "smtp", "imap", "graph"};
     for (const std::string& scope : scopes) {
         add_scope(scope);
     }

@@ -53,7 +53,9 @@ public:
     /// A confidential client for client_credentials with that one scope.
     void add_client(const std::string& id, const std::string& secret, const std::string& scope);
     void add_client(const GlewlwydClient& client);
-    /// May use the scopes smtp, imap and graph, and openid. Its session begins at once.
+    /// For codes that are given out already, too.
+    void set_device_interval(int seconds);
+    /// May use the scopes smtp, imap and graph, openid and profile. Its session begins at once.
     void add_user(const std::string& name);
 
     [[nodiscard]] std::string issuer() const { return base_url() + "/api/oidc"; }
@@ -91,11 +93,14 @@ private:
     /// Anything but 200 fails the test.
     std::string send_ok(const Call& call) const;
     void administer(const std::string& path, const Json::Value& document) const;
+    /// The plugin's whole configuration.
+    [[nodiscard]] Json::Value plugin();
     void add_scope(const std::string& name);
 
     GlewlwydSettings settings_;
     ReservedPort port_;
     Process process_;
+    std::string signing_key_;
     std::set<std::string> scopes_{"openid"};
 };
 

@@ -72,6 +72,7 @@ public:
         login.client_id = name.client_id;
         login.user = given.user;
         login.public_client = given.public_client;
+        login.rotates = true;
         login.logged_in_at = login.used_at = given.now;
         login.attempt_at.reset();
         drop_all_access(name);

@@ -40,37 +40,6 @@ bool grants_user_read(std::string_view scope) {
     return false;
 }
 
-std::string no_refresh_token(const ProviderConfig& provider) {
-    const std::string who = "provider '" + provider.name +
-                            "' gave no refresh token, so the login would end with its first token";
-    switch (provider.type) {
-        case ProviderType::Microsoft:
-            return who +
-                   ". offline_access was not granted: allow it for the app in Entra (API "
-                   "permissions), then log in again";
-        case ProviderType::Google:
-            return who +
-                   ". Google gives one only with access_type=offline and prompt=consent: "
-                   "remove the app at myaccount.google.com/permissions, then log in again";
-        case ProviderType::Yahoo:
-        case ProviderType::Aol:
-        case ProviderType::Fastmail:
-        case ProviderType::Oidc:
-            break;
-    }
-    return who +
-           ". Allow refresh tokens for this client there, or add the scope it wants for "
-           "them (often offline_access) to scopes, then log in again";
-}
-
-std::string other_user(const std::string& user, const std::string& login) {
-    const std::string shown = printable(user, kShownNameBytes);
-    return shown + " signed in, not " + printable(login, kShownNameBytes) +
-           "; nothing was stored. Sign in as the right one (a private window helps), or start "
-           "with --accept-user, or write login = \"" +
-           shown + "\" into the account's rule if the mailbox is shared";
-}
-
 }  // namespace
 
 /// A callback that does nothing once we are stopped or gone.
@@ -213,8 +182,7 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
         tokens_.public_client = answer.public_client;
     }
     if (tokens_.refresh_token.empty()) {
-        fail(login_failure(FailureClass::NeedsAdmin, FailureCode::InvalidGrant,
-                           no_refresh_token(provider())));
+        fail(no_refresh_token(provider()));
         return;
     }
     may_read_user_ = may_read_user_ || grants_user_read(answer.scope);
@@ -258,8 +226,7 @@ std::optional<protocol::AgentFailure> LoginConsents::judge_identity(const Exchan
         tokens_.user = judge_names(identity_->names, order_.login, ConfirmedBy::IdToken);
         const bool other = !tokens_.user.wanted && !tokens_.user.user.empty();
         if (other && !order_.accept_user && !may_ask_graph()) {
-            return login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
-                                 other_user(tokens_.user.user, order_.login));
+            return other_user(tokens_.user.user, order_.login);
         }
     } else if (read->subject != identity_->subject || read->issuer != identity_->issuer) {
         return login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
@@ -304,8 +271,7 @@ bool LoginConsents::reuse_token(Resource resource, const std::string& scope) {
     return true;
 }
 
-void LoginConsents::refresh_for(Resource resource, const std::string& scope) {
-    resource_ = resource;
+ExchangeRequest LoginConsents::refresh_request(const std::string& scope) const {
     ExchangeRequest request;
     request.config = order_.config;
     request.provider = order_.provider;
@@ -315,6 +281,12 @@ void LoginConsents::refresh_for(Resource resource, const std::string& scope) {
         {"refresh_token", std::make_shared<const Secret>(tokens_.refresh_token.clone())}};
     request.scope = scope;
     request.public_client = tokens_.public_client;
+    return request;
+}
+
+void LoginConsents::refresh_for(Resource resource, const std::string& scope) {
+    resource_ = resource;
+    const ExchangeRequest request = refresh_request(scope);
     const auto lives = [weak = weak_from_this()] {
         const auto self = weak.lock();
         return self != nullptr && !self->over_;
@@ -364,16 +336,7 @@ void LoginConsents::confirm_user() {
         decide();
         return;
     }
-    ExchangeRequest request;
-    request.config = order_.config;
-    request.provider = order_.provider;
-    request.grant = Grant::Delegated;
-    request.fields = {{"grant_type", "refresh_token"}};
-    request.secret_fields = {
-        {"refresh_token", std::make_shared<const Secret>(tokens_.refresh_token.clone())}};
-    request.scope = *scope;
-    request.public_client = tokens_.public_client;
-    services_.exchange.send(std::move(request),
+    services_.exchange.send(refresh_request(*scope),
                             guarded([](LoginConsents& self, ExchangeResult result) {
                                 if (!result) {
                                     self.decide();
@@ -401,8 +364,7 @@ void LoginConsents::ask_graph(const Secret& token) {
 void LoginConsents::decide() {
     const SignedIn& user = tokens_.user;
     if (!user.wanted && !user.user.empty() && !order_.accept_user) {
-        fail(login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
-                           other_user(user.user, order_.login)));
+        fail(other_user(user.user, order_.login));
         return;
     }
     if (user.user.empty()) {

@@ -83,6 +83,7 @@ private:
         const ExchangeAnswer& answer);
     void next_resource();
     [[nodiscard]] bool reuse_token(Resource resource, const std::string& scope);
+    [[nodiscard]] ExchangeRequest refresh_request(const std::string& scope) const;
     void refresh_for(Resource resource, const std::string& scope);
     void refreshed(Resource resource, ExchangeResult result);
     void skip(Resource resource, const std::string& why);

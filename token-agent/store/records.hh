@@ -24,7 +24,7 @@ struct RecordIdentity {
     std::string client_id;
     std::string user;
     bool public_client = false;
-    bool rotates = false;
+    bool rotates = true;  // until an answer without a new refresh token has shown otherwise
 };
 
 /// What of a row is needed to open it; binary columns as they are.

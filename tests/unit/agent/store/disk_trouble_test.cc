@@ -22,10 +22,18 @@ BOOST_FIXTURE_TEST_SUITE(disk_trouble_test, StoreRoom)
 BOOST_AUTO_TEST_CASE(a_renewal_is_synced_when_it_returns_and_its_beginning_costs_no_sync) {
     auto store = open();
     (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
-    int before = syncs();
-    for (int i = 0; i < 2000; ++i) {  // more than SQLite lets gather by itself
-        must(store->begin_attempt(alice(), 1, time.wall() + std::chrono::seconds(i)));
+    constexpr int kMore = 1500;  // pages than SQLite lets gather by itself
+    RecordName other = alice();
+    for (int i = 0; i < kMore; ++i) {
+        other.account = std::to_string(i);
+        (void)must(store->put_login(other, new_login("refresh-1", time.wall())));
     }
+    int before = syncs();
+    for (int i = 0; i < kMore; ++i) {
+        other.account = std::to_string(i);
+        must(store->begin_attempt(other, 1, time.wall()));
+    }
+    must(store->begin_attempt(alice(), 1, time.wall()));
     BOOST_TEST(syncs() == before);
     must(store->end_attempt(alice()));  // may move the log into the database
     before = syncs();

@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(a_login_is_found_after_a_restart_with_all_that_was_said_of_
     BOOST_TEST(login->generation == 1U);
     BOOST_TEST(login->user == "Alice.Liddell@contoso.test");
     BOOST_TEST(login->public_client);
-    BOOST_TEST(!login->rotates);
+    BOOST_TEST(login->rotates);  // until an answer says otherwise
     BOOST_TEST(!login->previous);
     BOOST_TEST(!login->attempt_at.has_value());
     BOOST_CHECK(login->logged_in_at == then);
@@ -65,6 +65,13 @@ BOOST_AUTO_TEST_CASE(a_renewal_without_a_new_refresh_token_keeps_the_generation)
     BOOST_TEST(login->refresh_token.reveal() == "refresh-1");
     BOOST_TEST(!login->rotates);
     BOOST_CHECK(login->used_at == time.wall());
+    (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+    BOOST_TEST(must(store->find_login(alice()))->rotates);
+    (void)must(store->put_renewal(alice(), renewal(2, "", time.wall())));
+    BOOST_TEST(!must(store->find_login(alice()))->rotates);
+    BOOST_TEST(token_of(*store, alice()) == "refresh-2");
+    (void)must(store->put_login(alice(), new_login("refresh-3", time.wall())));
+    BOOST_TEST(must(store->find_login(alice()))->rotates);
 }
 
 BOOST_AUTO_TEST_CASE(a_renewal_of_a_generation_that_is_not_the_newest_changes_nothing) {
