@@ -35,7 +35,7 @@ void judge(std::string_view bytes, const ExpectedRedirect& expected) {
     require(verdict.query.data() >= head.data() &&
             verdict.query.data() + verdict.query.size() <= head.data() + head.size());
     require(!verdict.query.empty() && is_plain_utf8(verdict.query));
-    require(expected.state.empty() ||
+    require(!expected.state.empty() &&
             query_parameter(verdict.query, "state") == std::string_view(expected.state));
     require(ascii_lower(head).find(expected.authority) != std::string::npos);
     require(head.starts_with("GET " + expected.path + "?"));
