@@ -32,6 +32,17 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options) {
     return std::make_unique<SqliteStore>(Opening(), std::move(options), std::move(*store));
 }
 
+/// What goes into a file without a name is lost when we end, and SQLite does not look. A file that
+/// took its place has an index key and perhaps a schema of its own.
+Result<void> SqliteStore::check_same_file() const {
+    if (identity_of(path_) != identity_) {
+        return failure(Errc::Unavailable, "token store " + path_ +
+                                              ": the file was removed or replaced while in use: "
+                                              "restart postbearer-agent");
+    }
+    return {};
+}
+
 /// What made it read-only may be over: a full disk, a file system that was remounted.
 Result<void> SqliteStore::become_writable() {
     if (report_.read_only.empty()) {
@@ -41,22 +52,22 @@ Result<void> SqliteStore::become_writable() {
     if (!database) {
         return failure(Errc::Unavailable, database.error().context);
     }
+    // Between the look at the file and its opening it may have been replaced after all.
+    if (auto same = check_same_file(); !same) {
+        return same;
+    }
     database_ = std::move(*database);
-    identity_ = identity_of(path_);
     report_.read_only.clear();
     synced_ = true;
     return {};
 }
 
 Result<Transaction> SqliteStore::begin_write(Durability durability) {
+    if (auto same = check_same_file(); !same) {
+        return tl::unexpected(std::move(same.error()));
+    }
     if (auto writable = become_writable(); !writable) {
         return tl::unexpected(std::move(writable.error()));
-    }
-    // What goes into a file without a name is lost when we end, and SQLite does not look.
-    if (identity_of(path_) != identity_) {
-        return failure(Errc::Unavailable, "token store " + path_ +
-                                              ": the file was removed or replaced while in use: "
-                                              "restart postbearer-agent");
     }
     const bool synced = durability == Durability::Synced;
     if (synced != synced_) {

@@ -96,6 +96,8 @@ private:
     enum class Durability : std::uint8_t { Process, Synced };
 
     [[nodiscard]] Result<Transaction> begin_write(Durability durability);
+    /// Unavailable: the path names another file than the one that was opened.
+    [[nodiscard]] Result<void> check_same_file() const;
     [[nodiscard]] Result<void> become_writable();
     [[nodiscard]] Result<std::string> place_of(const RecordName& name) const;
     [[nodiscard]] static Row read_row(const Statement& statement);
