@@ -47,11 +47,15 @@ FetchFailure unreadable(const Error& error, const std::string& provider,
             return local_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
                                  "provider '" + provider +
                                      "': the stored login cannot be used: " + error.context +
-                                     ". Put back the right key or file, or run: "
+                                     ". Put back a sound copy of the file, or run: "
                                      "postbearer login " +
                                      account);
-        case Errc::Internal:
         case Errc::Config:
+            return local_failure(FailureClass::NeedsAdmin, FailureCode::StoreUnwritable,
+                                 "provider '" + provider + "': " + error.context +
+                                     ": give that key back in [agent] previous_master_keys, then "
+                                     "restart the agent");
+        case Errc::Internal:
         case Errc::Unavailable:
         case Errc::Timeout:
             break;

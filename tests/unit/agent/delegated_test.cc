@@ -211,6 +211,18 @@ BOOST_AUTO_TEST_CASE(a_damaged_record_says_so_and_is_not_touched) {
     BOOST_TEST(log.count("event=account_needs_user account=alice@contoso.com") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_record_whose_key_is_missing_is_for_the_admin) {
+    store.read_error = Error{Errc::Config, "the login is sealed with key 1f0c, not in the ring"};
+    const auto shown = fetch();
+    turn();
+    BOOST_TEST((error(shown).answer.failure_class == FailureClass::NeedsAdmin));
+    for (const char* word : {"sealed with key 1f0c", "previous_master_keys", "restart"}) {
+        BOOST_TEST(error(shown).answer.message.find(word) != std::string::npos,
+                   error(shown).answer.message);
+    }
+    BOOST_TEST(client.seen().empty());
+}
+
 // ---- errors lose nothing
 
 BOOST_AUTO_TEST_CASE(no_error_deletes_the_refresh_token) {
