@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +35,23 @@ ssize_t failing_pwrite(int /*fd*/, const void* /*data*/, size_t /*size*/, off_t 
 ssize_t failing_pread(int /*fd*/, void* /*data*/, size_t /*size*/, off_t /*offset*/) {
     errno = write_error;
     return -1;
+}
+
+int reads_left = 0;
+bool read_garbage = false;
+
+ssize_t single_pread(int fd, void* data, size_t size, off_t offset) {
+    constexpr off_t kPage = 4096;
+    const bool chosen = offset >= kPage && --reads_left == 0;
+    if (chosen && !read_garbage) {
+        errno = EIO;
+        return -1;
+    }
+    const ssize_t got = ::pread(fd, data, size, offset);
+    if (chosen && got > 0) {
+        (void)::memset(data, 0x7f, static_cast<size_t>(got));
+    }
+    return got;
 }
 
 int failing_open(const char* path, int flags, int mode) {
@@ -67,6 +85,11 @@ void replace(const char* name, Function* function) {
     if (code != SQLITE_OK && code != SQLITE_NOTFOUND) {
         postbearer::test::fail("cannot replace a system call of SQLite");
     }
+}
+
+void restore() {
+    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+    (void)vfs->xSetSystemCall(vfs, nullptr, nullptr);  // all of them back
 }
 
 }  // namespace
@@ -131,9 +154,17 @@ bool killed_at_write(int writes, const std::function<void()>& work) {
     return false;
 }
 
-DiskFault::~DiskFault() {
-    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
-    (void)vfs->xSetSystemCall(vfs, nullptr, nullptr);  // all of them back
+DiskFault::~DiskFault() { restore(); }
+
+ReadFault::ReadFault(int reads, Harm harm) {
+    reads_left = reads;
+    read_garbage = harm == Harm::Garbage;
+    replace("pread", single_pread);
+    replace("pread64", single_pread);
 }
+
+ReadFault::~ReadFault() { restore(); }
+
+bool ReadFault::met() noexcept { return reads_left <= 0; }
 
 }  // namespace postbearer::test

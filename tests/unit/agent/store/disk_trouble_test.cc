@@ -192,6 +192,39 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_gone_or_replaced_takes_no_tokens) {
     (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
 }
 
+/// Whichever page of a good database it is, overflow pages among them.
+BOOST_AUTO_TEST_CASE(one_read_that_goes_wrong_sets_no_good_database_aside) {
+    RecordName name = alice();
+    for (int i = 0; i < 12; ++i) {
+        auto store = open();
+        name.account = std::to_string(i);
+        (void)must(store->put_login(name, new_login(std::string(6000, 'x'), time.wall())));
+    }
+    for (const ReadFault::Harm harm : {ReadFault::Harm::Error, ReadFault::Harm::Garbage}) {
+        int met = 0;
+        bool more = true;
+        for (int reads = 1; more; ++reads) {
+            {
+                const ReadFault fault(reads, harm);
+                const auto store = try_open();
+                more = ReadFault::met();
+                if (store) {
+                    BOOST_TEST((*store)->opened().set_aside.empty(), "read " << reads);
+                } else {
+                    BOOST_CHECK(store.error().code == Errc::Unavailable);
+                    BOOST_TEST((harm == ReadFault::Harm::Error), store.error().context);
+                    BOOST_TEST(contains(store.error().context, "cannot be read"),
+                               store.error().context);
+                }
+            }
+            met += more ? 1 : 0;
+            BOOST_REQUIRE(names() == std::vector<std::string>{"tokens.db"});
+        }
+        BOOST_TEST(met > 12);
+        BOOST_TEST(token_of(*open(), name) == std::string(6000, 'x'));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_store_that_cannot_be_made_says_why) {
     const DiskFault fault(Fault::ReadOnly);
     const Error error = refusal(try_open());
