@@ -25,22 +25,22 @@ void KeepAlive::look() {
     timer_ = 0;
     const BootTime now = services_.clock.boot();
     std::erase_if(held_off_, [now](const auto& held) { return held.second <= now; });
-    ask_store<std::vector<ListedLogin>>(
+    ask_store<LoginPage>(
         services_.store,
         // Those that are held off stand at the front of the list, and must not hide the others.
         [before = services_.clock.wall() - kUnusedFor, limit = kPerLook + held_off_.size()](
-            TokenStore& store) { return store.unused_since(before, limit); },
-        [this, alive = alive_](Result<std::vector<ListedLogin>> logins) {
+            TokenStore& store) { return store.unused_since(before, "", limit); },
+        [this, alive = alive_](Result<LoginPage> page) {
             if (*alive) {
-                found(std::move(logins));
+                found(std::move(page));
             }
         });
 }
 
-void KeepAlive::found(Result<std::vector<ListedLogin>> logins) {
+void KeepAlive::found(Result<LoginPage> page) {
     waiting_.clear();
-    if (logins) {
-        for (const ListedLogin& login : *logins) {
+    if (page) {
+        for (const ListedLogin& login : page->logins) {
             Place place(login.provider, login.account);
             if (login.readable && !held_off_.contains(place) && waiting_.size() < kPerLook) {
                 waiting_.push_back(std::move(place));

@@ -48,7 +48,7 @@ private:
     using Place = std::pair<std::string, std::string>;  // provider, account
     void plan(std::chrono::milliseconds delay);
     void look();
-    void found(Result<std::vector<ListedLogin>> logins);
+    void found(Result<LoginPage> page);
     void next();
     void ended(const Place& place, const FetchResult& result);
 
