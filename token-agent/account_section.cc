@@ -142,9 +142,16 @@ void check_other_grants(const ProviderConfig& provider, const ProviderNotes& not
                         Loading& loading) {
     const std::string name = "[provider." + provider.name + "]";
     const auto delegated = static_cast<std::size_t>(Grant::Delegated);
-    if (notes.uses[delegated] > 0 && provider.client_id.empty() && !notes.has_client_id) {
-        loading.problems.error(notes.at, name + " needs client_id for grant \"delegated\" at " +
-                                             loading.problems.describe(notes.first_use[delegated]));
+    if (notes.uses[delegated] > 0 && may_lack_client(provider)) {
+        const auto require = [&](bool there, const char* key) {
+            if (!there) {
+                loading.problems.error(notes.at,
+                                       name + " needs " + key + " for grant \"delegated\" at " +
+                                           loading.problems.describe(notes.first_use[delegated]));
+            }
+        };
+        require(notes.has_client_id, "client_id");
+        require(provider.type == ProviderType::Google || notes.tenant.line > 0, "tenant");
     }
     const auto service = static_cast<std::size_t>(Grant::ServiceAccount);
     if (notes.uses[service] == 0) {

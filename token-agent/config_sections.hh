@@ -26,7 +26,7 @@ struct ProviderNotes {
     config::Position tenant;  // line 0: not given
     bool sound_type = false;  // `type` was understood, so that rules about it can be checked
     bool sound_credentials = true;
-    bool has_client_id = false;  // good or bad
+    bool has_client_id = false;  // good or bad, as `tenant`
     /// Where each Grant is first used, and how often.
     std::array<config::Position, 3> first_use{};
     std::array<std::size_t, 3> uses{};
@@ -42,6 +42,13 @@ struct Loading {
     std::map<std::string, std::uint32_t, std::less<>> provider_index;
     std::vector<config::Position> account_positions;  // of `match`, by index of the account
     std::vector<std::vector<config::Position>> access_positions;  // of each pattern, by rule
+    /// [agent] user: secrets may belong to it, though root reads them at start.
+    std::optional<uid_t> secret_owner = std::nullopt;
+
+    [[nodiscard]] Result<Secret> read_secret(config::SecretReference reference) const {
+        reference.also_owner = secret_owner;
+        return host.read_secret(reference);
+    }
 };
 
 /// [agent], of the main file, or without the section its defaults.
@@ -57,6 +64,9 @@ void read_provider(const config::Value& entry, config::Position key, Loading& lo
 [[nodiscard]] std::shared_ptr<const ServiceAccount> read_service_account(const config::Value& value,
                                                                          ProviderType type,
                                                                          const Loading& loading);
+/// Service accounts and managed identities have ids of their own: client_id and tenant are for
+/// grant "delegated" then.
+[[nodiscard]] bool may_lack_client(const ProviderConfig& provider);
 /// One [[account]]; all providers have been read.
 void read_account(const config::Table& table, Loading& loading);
 /// One [[access]].

@@ -99,8 +99,7 @@ void check_required(const Table& table, const ProviderConfig& provider, const st
             value->warn("has no effect, it belongs to type = \"" + std::string(type) + "\"");
         }
     };
-    // Service accounts and managed identities have ids of their own.
-    const bool own_id = provider.type == ProviderType::Google || table.has("managed_identity");
+    const bool own_id = may_lack_client(provider);
     if (!own_id) {
         require("client_id");
     }
@@ -202,6 +201,16 @@ std::optional<Table> new_provider(const Value& entry, Position key, Loading& loa
 }
 
 }  // namespace
+
+bool may_lack_client(const ProviderConfig& provider) {
+    const auto& credentials = provider.credentials;
+    const bool identity_only =
+        !credentials.empty() &&
+        std::all_of(credentials.begin(), credentials.end(), [](const ClientCredential& credential) {
+            return credential.kind == CredentialKind::ManagedIdentity;
+        });
+    return provider.type == ProviderType::Google || identity_only;
+}
 
 void read_provider(const Value& entry, Position key, Loading& loading) {
     const auto table = new_provider(entry, key, loading);

@@ -66,17 +66,17 @@ Stage::Stage() : chain_({.senders = {kAlice, kBob}, .client_json = kRegistration
 
 /// One click. Says what was asked for and what page came.
 HttpReply browse(Stage& stage, const std::string& url, const FormFields& form = {}) {
-    const HttpReply reply = http_call({.url = url,
-                                       .method = form.empty() ? "GET" : "POST",
-                                       .body = form_of(form),
-                                       .ca_file = stage.ca_file()});
+    HttpReply reply = http_call({.url = url,
+                                 .method = form.empty() ? "GET" : "POST",
+                                 .body = form_of(form),
+                                 .ca_file = stage.ca_file()});
     const std::size_t begin = reply.body.find("<title>") + 7;
     const std::string title = reply.location.empty()
                                   ? reply.body.substr(begin, reply.body.find('<', begin) - begin)
                                   : "to " + reply.location.substr(0, reply.location.find('?'));
     std::string sent;
     for (const auto& [name, value] : form) {
-        sent += " " + name + "=" + value;
+        sent.append(" ").append(name).append("=").append(value);
     }
     say("   browser: " + std::string(form.empty() ? "GET " : "POST ") +
         url.substr(0, url.find('?')) + sent + " -> " + std::to_string(reply.status) + " " + title);
@@ -194,6 +194,10 @@ void say_what_to_do(Stage& stage) {
     };
     say("A rehearsal of Microsoft 365, an agent and a private Postfix are running below\n" +
         stage.chain().directory().string() + "; your own Postfix is not touched.\n");
+    const std::string base = stage.chain().rehearsal().base_url();
+    const std::string port = base.substr(base.rfind(':') + 1);
+    say("Is the browser on another machine? Run this there first, and leave it running:\n");
+    say("   ssh -L " + port + ":127.0.0.1:" + port + " THIS-HOST\n");
     say("Type in another terminal, as root:\n");
     say("1. Log alice in. Open the page that it shows (a browser warns of the rehearsal's CA,\n  "
         " " +

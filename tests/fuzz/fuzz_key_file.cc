@@ -92,7 +92,7 @@ void try_service_account(std::string text, bool loopback) {
         check_error(account.error());
         return;
     }
-    const auto assertion = make_service_assertion(**account, "a@b.example", "scope", "https://t/",
+    const auto assertion = make_service_assertion(**account, "a@b.example", "scope",
                                                   WallTime(std::chrono::seconds(1'800'000'000)));
     require(assertion.has_value());
 }

@@ -115,7 +115,8 @@ void Agent::launch() {
     }
     process_ = Process({.argv = {program_, "--config", configuration()},
                         .environment = settings_.environment,
-                        .output_file = log_path()});
+                        .output_file = log_path(),
+                        .guarded = true});  // it makes its sockets as their group
 }
 
 bool Agent::launch_and_listen() {

@@ -127,21 +127,19 @@ std::string pem_of(EVP_PKEY* key, const std::string& passphrase) {
 
 std::string pkcs12_of(EVP_PKEY* key, const TestCertificate& certificate,
                       const std::string& passphrase, bool legacy) {
-    OSSL_PROVIDER* const old_ones = legacy ? OSSL_PROVIDER_load(nullptr, "legacy") : nullptr;
-    require(!legacy || old_ones != nullptr, "the legacy provider is missing");
-    // Loading one turns off the implicit load of the default one.
-    OSSL_PROVIDER* const usual = legacy ? OSSL_PROVIDER_load(nullptr, "default") : nullptr;
-    const Owned<PKCS12, PKCS12_free> archive(
-        PKCS12_create(passphrase.c_str(), "name", key, certificate.get(), nullptr,
-                      legacy ? NID_pbe_WithSHA1And3_Key_TripleDES_CBC : 0,
-                      legacy ? NID_pbe_WithSHA1And40BitRC2_CBC : 0, 0, 0, 0));
+    // A context of its own: what is loaded for it must not help the code under test.
+    const Owned<OSSL_LIB_CTX, OSSL_LIB_CTX_free> context(OSSL_LIB_CTX_new());
+    using Provider = Owned<OSSL_PROVIDER, OSSL_PROVIDER_unload>;
+    const Provider usual(OSSL_PROVIDER_load(context.get(), "default"));
+    const Provider old(legacy ? OSSL_PROVIDER_load(context.get(), "legacy") : nullptr);
+    require(usual != nullptr && (!legacy || old != nullptr), "a provider is missing");
+    const Owned<PKCS12, PKCS12_free> archive(PKCS12_create_ex(
+        passphrase.c_str(), "name", key, certificate.get(), nullptr,
+        legacy ? NID_pbe_WithSHA1And3_Key_TripleDES_CBC : 0,
+        legacy ? NID_pbe_WithSHA1And40BitRC2_CBC : 0, 0, 0, 0, context.get(), nullptr));
     require(archive != nullptr, "PKCS12_create");
     const Bio bio = new_bio();
     require(i2d_PKCS12_bio(bio.get(), archive.get()) == 1, "i2d_PKCS12_bio");
-    if (legacy) {
-        OSSL_PROVIDER_unload(old_ones);
-        (void)usual;  // stays, as it would have been without us
-    }
     return content(bio);
 }
 

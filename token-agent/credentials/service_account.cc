@@ -92,8 +92,7 @@ Result<std::shared_ptr<const ServiceAccount>> parse_service_account(std::string_
 }
 
 Result<Secret> make_service_assertion(const ServiceAccount& account, const std::string& subject,
-                                      const std::string& scope, const std::string& audience,
-                                      WallTime now) {
+                                      const std::string& scope, WallTime now) {
     JwtMembers header;
     if (!account.facts().private_key_id.empty()) {
         header.emplace_back("kid", account.facts().private_key_id);
@@ -102,7 +101,7 @@ Result<Secret> make_service_assertion(const ServiceAccount& account, const std::
     const JwtMembers claims{{"iss", account.facts().client_email},
                             {"sub", subject},
                             {"scope", scope},
-                            {"aud", audience},
+                            {"aud", account.facts().token_uri},
                             {"iat", seconds},
                             {"exp", seconds + kServiceAssertionLife.count()}};
     return sign_jwt(account.key(), JwtAlgorithm::Rs256, header, claims);

@@ -40,11 +40,10 @@ private:
 inline constexpr std::string_view kJwtBearerGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 inline constexpr std::chrono::seconds kServiceAssertionLife{3600};  // the most Google takes
 
-/// The grant of RFC 7523 section 2.1: the account acts for `subject`, a mailbox of the domain.
-/// Error: Internal.
+/// The grant of RFC 7523 section 2.1: the account acts for `subject`, a mailbox of the domain. Its
+/// audience is the token_uri of the key file, wherever it is sent. Error: Internal.
 [[nodiscard]] Result<Secret> make_service_assertion(const ServiceAccount& account,
                                                     const std::string& subject,
-                                                    const std::string& scope,
-                                                    const std::string& audience, WallTime now);
+                                                    const std::string& scope, WallTime now);
 
 }  // namespace postbearer::agent

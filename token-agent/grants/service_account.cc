@@ -51,7 +51,7 @@ Prepared prepare(const FetchWish& wish, WallTime now) {
     request.endpoint =
         provider.token_endpoint.empty() ? account.facts().token_uri : provider.token_endpoint;
     request.unauthorized_advice = delegation_advice(account, scope);
-    auto assertion = make_service_assertion(account, wish.account, scope, request.endpoint, now);
+    auto assertion = make_service_assertion(account, wish.account, scope, now);
     if (!assertion) {
         return tl::unexpected(
             not_sent(FailureCode::InvalidClient, assertion.error().context, context));

@@ -3,6 +3,7 @@
 
 #include <json/value.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/text.hh"
@@ -66,6 +67,13 @@ protocol::AgentFailure not_stored(const LoginOrder& order, std::string_view what
         "the login of " + printable(order.login, 120) + std::string(what) + error.context);
 }
 
+protocol::AgentFailure waits_for_store(const LoginOrder& order) {
+    return login_failure(
+        FailureClass::Transient, FailureCode::StoreUnwritable,
+        "a login of " + printable(order.login, 120) +
+            " is complete and waits for the store, which cannot be written. Mend that first");
+}
+
 }  // namespace
 
 LoginService::LoginService(Services services, std::shared_ptr<const Policy> policy)
@@ -126,26 +134,28 @@ void LoginService::reload(std::shared_ptr<const Policy> policy) {
     }
 }
 
+/// The one under way, or null.
+std::shared_ptr<LoginSession> LoginService::session_of(const std::string& login,
+                                                       const std::string& provider) const {
+    for (const auto& [id, entry] : sessions_) {
+        const LoginOrder& theirs = entry.session->order();
+        if (!entry.session->has_ended() && theirs.login == login &&
+            theirs.provider_config().name == provider) {
+            return entry.session;
+        }
+    }
+    return nullptr;
+}
+
 /// One login at a time for each login, and not too many in all.
 tl::expected<void, protocol::AgentFailure> LoginService::make_room(const LoginOrder& order) {
     const std::string& provider = order.provider_config().name;
-    std::size_t running = 0;
-    std::shared_ptr<LoginSession> same;
-    for (const auto& [id, entry] : sessions_) {
-        const LoginOrder& theirs = entry.session->order();
-        if (entry.session->has_ended()) {
-            continue;
-        }
-        ++running;
-        if (theirs.login == order.login && theirs.provider_config().name == provider) {
-            same = entry.session;
-        }
-    }
+    const std::shared_ptr<LoginSession> same = session_of(order.login, provider);
+    auto running = static_cast<std::size_t>(
+        std::count_if(sessions_.begin(), sessions_.end(),
+                      [](const auto& each) { return !each.second.session->has_ended(); }));
     if (same != nullptr && same->state() == LoginSession::State::Storing) {
-        return tl::unexpected(login_failure(
-            FailureClass::Transient, FailureCode::StoreUnwritable,
-            "a login of " + printable(order.login, 120) +
-                " is complete and waits for the store, which cannot be written. Mend that first"));
+        return tl::unexpected(waits_for_store(order));
     }
     if (same != nullptr) {
         same->end(login_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
@@ -201,9 +211,7 @@ void LoginService::with_session(std::string_view verb, const Json::Value& argume
     } else if (verb == "login_answer") {
         session->answer(url.view(), reply);
     } else {
-        session->end(login_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
-                                   "the login was called off"));
-        session->answer_now(reply);
+        session->call_off(reply);
     }
 }
 
@@ -251,23 +259,15 @@ void LoginService::log_started(const LoginOrder& order, const service::Peer& pee
                             .add("flow", order.flow == LoginFlow::Device ? "device" : "code"));
 }
 
-void LoginService::end_sessions_of(const LoginOrder& order, const std::string& why) {
-    std::vector<std::shared_ptr<LoginSession>> theirs;
-    for (const auto& [id, entry] : sessions_) {
-        const LoginOrder& other = entry.session->order();
-        if (other.login == order.login &&
-            other.provider_config().name == order.provider_config().name) {
-            theirs.push_back(entry.session);
-        }
-    }
-    for (const auto& session : theirs) {
+void LoginService::end_session_of(const LoginOrder& order, const std::string& why) {
+    if (const auto session = session_of(order.login, order.provider_config().name)) {
         session->end(login_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn, why));
     }
 }
 
 void LoginService::log_out_account(const LoginOrder& order, const service::Peer& peer,
                                    const Reply& reply) {
-    end_sessions_of(order, "this account was logged out meanwhile");
+    end_session_of(order, "this account was logged out meanwhile");
     log_out({services_.client, services_.discovery, *services_.store, services_.clock},
             {order.config, order.provider, order.login},
             [this, alive = alive_, order, uid = peer.uid, pid = peer.pid,
@@ -303,7 +303,12 @@ void LoginService::import(const LoginOrder& order, const Json::Value& arguments,
                    " visible ASCII characters, and user a plain name");
         return;
     }
-    end_sessions_of(order, "a refresh token was imported for this account meanwhile");
+    const auto session = session_of(order.login, order.provider_config().name);
+    if (session != nullptr && session->state() == LoginSession::State::Storing) {
+        refuse_with(reply, waits_for_store(order));
+        return;
+    }
+    end_session_of(order, "a refresh token was imported for this account meanwhile");
     import_login(*services_.store, order, Secret(token.view()), user, services_.clock.wall(),
                  [this, alive = alive_, order, uid = peer.uid, pid = peer.pid,
                   reply](const Result<ImportedLogin>& outcome) {

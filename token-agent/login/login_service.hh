@@ -80,7 +80,9 @@ private:
     void session_ended(LoginSession& session);
     void log_started(const LoginOrder& order, const service::Peer& peer);
     void log_ended(const LoginSession& session, const Entry& entry);
-    void end_sessions_of(const LoginOrder& order, const std::string& why);
+    [[nodiscard]] std::shared_ptr<LoginSession> session_of(const std::string& login,
+                                                           const std::string& provider) const;
+    void end_session_of(const LoginOrder& order, const std::string& why);
 
     Services services_;
     std::shared_ptr<const Policy> policy_;

@@ -102,6 +102,17 @@ void LoginSession::end(protocol::AgentFailure failure) {
     finish(State::Failed);
 }
 
+void LoginSession::call_off(const Reply& reply) {
+    if (state_ == State::Storing) {
+        // A write may be under way, and ours is the only copy of the refresh token.
+        called_off_late_ = true;
+    } else {
+        end(login_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
+                          "the login was called off"));
+    }
+    answer_now(reply);
+}
+
 void LoginSession::note_progress() {
     if (consents_ == nullptr) {
         return;
@@ -222,6 +233,12 @@ void LoginSession::answer_waiters() {
     }
 }
 
+bool LoginSession::may_be_abandoned() const {
+    // The user of a browser may be away as long as the state lives, and the flow sees to that.
+    const bool by_browser = consents_ != nullptr && consents_->code() != nullptr;
+    return waiters_.empty() && state_ == State::Waiting && !by_browser;
+}
+
 /// One timer, for whatever comes first: a waiter's time, or that nobody waits any more.
 void LoginSession::arm() {
     Scheduler& scheduler = services_.consents.scheduler;
@@ -233,9 +250,7 @@ void LoginSession::arm() {
     for (const Waiter& each : waiters_) {
         due = due ? std::min(*due, each.until) : each.until;
     }
-    // The user of a browser may be away as long as the state lives, and the flow sees to that.
-    const bool by_browser = consents_ != nullptr && consents_->code() != nullptr;
-    if (waiters_.empty() && state_ == State::Waiting && !by_browser) {
+    if (may_be_abandoned()) {
         due = asked_after_ + kAbandoned;
     }
     if (due) {
@@ -259,7 +274,7 @@ void LoginSession::timer_ran() {
                               "' did not answer in time. Start the login again"));
         return;
     }
-    if (waiters_.empty() && now >= asked_after_ + kAbandoned) {
+    if (may_be_abandoned() && now >= asked_after_ + kAbandoned) {
         end(login_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
                           "nobody waits for this login any more. Start it again"));
         return;
@@ -288,8 +303,16 @@ Json::Value LoginSession::document() const {
     for (const std::string& warning : warnings_) {
         json["warnings"].append(warning);
     }
-    if (!store_warning_.empty()) {
-        json["warnings"].append(store_warning_);
+    if (state_ == State::Storing) {
+        json["storing"] = true;
+        if (!store_warning_.empty()) {
+            json["warnings"].append(store_warning_);
+        }
+        if (called_off_late_) {
+            json["warnings"].append(
+                "the login is complete and cannot be called off any more; end "
+                "it with postbearer logout once it is stored");
+        }
     }
     if (state_ == State::Done) {
         json["user"] = user_.user;

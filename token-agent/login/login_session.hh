@@ -59,6 +59,9 @@ public:
     /// is refused in the framing, and the session goes on.
     void answer(std::string_view url, Reply reply);
     void end(protocol::AgentFailure failure);
+    /// Ends it, unless its tokens are here already: they are on their way into the store then, and
+    /// `reply` says so.
+    void call_off(const Reply& reply);
     void answer_now(const Reply& reply);
 
     [[nodiscard]] const std::string& id() const noexcept { return id_; }
@@ -86,6 +89,7 @@ private:
     void writer_ended(const Result<LoginWriter::Written>& outcome);
     void finish(State state);
     void add_waiter(Waiter waiter);
+    [[nodiscard]] bool may_be_abandoned() const;
     [[nodiscard]] bool has_news(const Waiter& waiter) const;
     void answer_waiters();
     void arm();
@@ -111,6 +115,7 @@ private:
     std::vector<Resource> consented_;
     std::vector<std::string> warnings_;
     std::string store_warning_;
+    bool called_off_late_ = false;
     SignedIn user_;
     std::uint64_t generation_ = 0;
     protocol::AgentFailure failure_;

@@ -20,6 +20,11 @@ namespace postbearer::agent {
     return WallTime(std::chrono::seconds(seconds));
 }
 
+/// For messages.
+[[nodiscard]] inline std::string words_of(const RecordName& name) {
+    return "account '" + name.account + "' at provider '" + name.provider + "'";
+}
+
 /// place, slot, provider, generation, key_id, name, secret.
 inline void bind_sealed(Statement& statement, const SealedRow& row, std::string_view key_id) {
     statement.bind_blob(row.place).bind_text(row.slot).bind_text(row.provider);

@@ -8,33 +8,6 @@
 namespace postbearer::agent {
 namespace {
 
-constexpr int kPagesBeforeCheckpoint = 1000;  // SQLite's own default
-
-/// While it lives a commit does not move the log into the database, which costs fsyncs.
-class NoCheckpoint {
-public:
-    explicit NoCheckpoint(sqlite3* database) : database_(database) {
-        (void)sqlite3_wal_autocheckpoint(database_, 0);  // cannot fail on an open connection
-    }
-    ~NoCheckpoint() { (void)sqlite3_wal_autocheckpoint(database_, kPagesBeforeCheckpoint); }
-    NoCheckpoint(const NoCheckpoint&) = delete;
-    NoCheckpoint& operator=(const NoCheckpoint&) = delete;
-    NoCheckpoint(NoCheckpoint&&) = delete;
-    NoCheckpoint& operator=(NoCheckpoint&&) = delete;
-
-private:
-    sqlite3* database_;
-};
-
-std::string words_of(const RecordName& name) {
-    return "account '" + name.account + "' at provider '" + name.provider + "'";
-}
-
-tl::unexpected<Error> not_the_newest(const RecordName& name) {
-    return failure(Errc::Denied, "the login of " + words_of(name) +
-                                     " has been replaced or removed meanwhile; nothing was stored");
-}
-
 tl::unexpected<Error> other_client(const RecordName& name, const std::string& client_id) {
     return failure(Errc::Denied, "the login of " + words_of(name) + " was made with client_id " +
                                      client_id + " and the configuration says " + name.client_id +
@@ -46,6 +19,7 @@ tl::unexpected<Error> other_client(const RecordName& name, const std::string& cl
 SqliteStore::SqliteStore(Opening /*opening*/, Options options, OpenStore store)
     : path_(std::move(options.path)),
       busy_timeout_(options.busy_timeout),
+      clock_(options.clock),
       database_(std::move(store.database)),
       identity_(store.identity),
       report_(std::move(store.report)),
@@ -59,6 +33,17 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options) {
     return std::make_unique<SqliteStore>(Opening(), std::move(options), std::move(*store));
 }
 
+/// What goes into a file without a name is lost when we end, and SQLite does not look. A file that
+/// took its place has an index key and perhaps a schema of its own.
+Result<void> SqliteStore::check_same_file() const {
+    if (identity_of(path_) != identity_) {
+        return failure(Errc::Unavailable, "token store " + path_ +
+                                              ": the file was removed or replaced while in use: "
+                                              "restart postbearer-agent");
+    }
+    return {};
+}
+
 /// What made it read-only may be over: a full disk, a file system that was remounted.
 Result<void> SqliteStore::become_writable() {
     if (report_.read_only.empty()) {
@@ -68,22 +53,22 @@ Result<void> SqliteStore::become_writable() {
     if (!database) {
         return failure(Errc::Unavailable, database.error().context);
     }
+    // Between the look at the file and its opening it may have been replaced after all.
+    if (auto same = check_same_file(); !same) {
+        return same;
+    }
     database_ = std::move(*database);
-    identity_ = identity_of(path_);
     report_.read_only.clear();
     synced_ = true;
     return {};
 }
 
 Result<Transaction> SqliteStore::begin_write(Durability durability) {
+    if (auto same = check_same_file(); !same) {
+        return tl::unexpected(std::move(same.error()));
+    }
     if (auto writable = become_writable(); !writable) {
         return tl::unexpected(std::move(writable.error()));
-    }
-    // What goes into a file without a name is lost when we end, and SQLite does not look.
-    if (identity_of(path_) != identity_) {
-        return failure(Errc::Unavailable, "token store " + path_ +
-                                              ": the file was removed or replaced while in use: "
-                                              "restart postbearer-agent");
     }
     const bool synced = durability == Durability::Synced;
     if (synced != synced_) {
@@ -153,10 +138,18 @@ Result<SqliteStore::OpenedLogin> SqliteStore::open_row(const Row& row,
     return OpenedLogin{std::move(*identity), std::move(*token), row.logged_in_at, row.used_at};
 }
 
+/// For damage only: where a key or the right client is missing, the newest token is intact, and a
+/// provider that takes each token once would see a thief in an older one. A login's generations
+/// have its time in common; what a login before has left is perhaps another user's.
+bool SqliteStore::has_substitute(const std::vector<Row>& rows, const Error& error) noexcept {
+    return error.code == Errc::Protocol && rows.size() > 1 &&
+           rows[1].logged_in_at == rows[0].logged_in_at;
+}
+
 Result<SqliteStore::OpenedLogin> SqliteStore::open_newest(const std::vector<Row>& rows,
                                                           const RecordName& name) const {
     auto newest = open_row(rows.front(), name);
-    if (newest || newest.error().code != Errc::Protocol || rows.size() == 1) {
+    if (newest || !has_substitute(rows, newest.error())) {
         return newest;
     }
     auto before = open_row(rows[1], name);
@@ -194,212 +187,6 @@ Result<std::optional<StoredLogin>> SqliteStore::find_login(const RecordName& nam
     login.attempt_at = rows->front().attempt_at;
     login.previous = opened->previous;
     return std::optional(std::move(login));
-}
-
-Result<void> SqliteStore::write_generation(const std::string& place, const std::string& provider,
-                                           const NewGeneration& login) {
-    SealedRow row{place, std::string(kNewestSlot), provider, login.generation, {}, {}};
-    if (auto sealed = sealer_.seal(row, login.identity, login.token); !sealed) {
-        return sealed;
-    }
-    if (!login.keep_previous) {
-        // A copy, so that the newest one's id stays: listings go by it.
-        for (const char* sql :
-             {"DELETE FROM record WHERE place = ? AND slot = 'previous'",
-              "INSERT INTO record (place, slot, provider, generation, logged_in_at, used_at,"
-              " key_id, name, secret) SELECT place, 'previous', provider, generation,"
-              " logged_in_at, used_at, key_id, name, secret"
-              " FROM record WHERE place = ? AND slot = 'refresh'"}) {
-            if (auto done = run_at(sql, place); !done) {
-                return tl::unexpected(std::move(done.error()));
-            }
-        }
-    }
-    auto statement = database_.prepare(
-        "INSERT INTO record (place, slot, provider, generation, key_id, name, secret,"
-        " logged_in_at, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (place, slot) DO UPDATE SET provider = excluded.provider,"
-        " generation = excluded.generation, key_id = excluded.key_id, name = excluded.name,"
-        " secret = excluded.secret, logged_in_at = excluded.logged_in_at,"
-        " used_at = excluded.used_at, attempt_at = NULL");
-    if (!statement) {
-        return tl::unexpected(std::move(statement.error()));
-    }
-    bind_sealed(*statement, row, sealer_.ring().current_id());
-    return statement->bind(unix_seconds(login.logged_in_at))
-        .bind(unix_seconds(login.used_at))
-        .run();
-}
-
-/// The same generation with other circumstances.
-Result<void> SqliteStore::write_anew(const std::string& place, const std::string& provider,
-                                     std::uint64_t generation, const OpenedLogin& login) {
-    SealedRow row{place, std::string(kNewestSlot), provider, generation, {}, {}};
-    if (auto sealed = sealer_.seal(row, login.identity, login.token.reveal()); !sealed) {
-        return sealed;
-    }
-    auto statement = database_.prepare(
-        "INSERT INTO record (place, slot, provider, generation, key_id, name, secret)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (place, slot) DO UPDATE SET key_id = excluded.key_id,"
-        " name = excluded.name, secret = excluded.secret");
-    if (!statement) {
-        return tl::unexpected(std::move(statement.error()));
-    }
-    bind_sealed(*statement, row, sealer_.ring().current_id());
-    return statement->run();
-}
-
-Result<std::uint64_t> SqliteStore::put_login(const RecordName& name, const NewLogin& login) {
-    const auto place = place_of(name);
-    if (!place) {
-        return tl::unexpected(place.error());
-    }
-    auto transaction = begin_write(Durability::Synced);
-    if (!transaction) {
-        return tl::unexpected(std::move(transaction.error()));
-    }
-    const auto rows = login_rows(*place);
-    if (!rows) {
-        return tl::unexpected(rows.error());
-    }
-    NewGeneration made{1,
-                       {name.account, name.client_id, login.user, login.public_client},
-                       login.refresh_token.reveal(),
-                       login.now,
-                       login.now};
-    if (!rows->empty()) {
-        made.generation = rows->front().sealed.generation + 1;
-        if (const auto before = open_newest(*rows, name)) {
-            made.identity.rotates = before->identity.rotates;
-            made.keep_previous = before->previous;
-        }
-    }
-    if (auto done = write_generation(*place, name.provider, made); !done) {
-        return tl::unexpected(std::move(done.error()));
-    }
-    // Whatever was got with the login before is another consent's, perhaps another user's.
-    if (auto done = run_at("DELETE FROM record WHERE place = ? AND slot NOT IN"
-                           " ('refresh', 'previous')",
-                           *place);
-        !done) {
-        return tl::unexpected(std::move(done.error()));
-    }
-    if (auto done = transaction->commit(); !done) {
-        return tl::unexpected(std::move(done.error()));
-    }
-    return made.generation;
-}
-
-// In WAL mode with synchronous=NORMAL a commit is a write(2) into the log and nothing else: the
-// kernel has it, so it survives our end, and the next synced commit carries it to the disk. An
-// fsync happens only in the first commit after the log was emptied (its header must not come after
-// its frames), once in a thousand pages. store_sync_test counts them.
-Result<void> SqliteStore::begin_attempt(const RecordName& name, std::uint64_t generation,
-                                        WallTime now) {
-    const auto place = place_of(name);
-    if (!place) {
-        return tl::unexpected(place.error());
-    }
-    auto transaction = begin_write(Durability::Process);
-    if (!transaction) {
-        return tl::unexpected(std::move(transaction.error()));
-    }
-    const NoCheckpoint guard(database_.raw());
-    auto statement = database_.prepare(
-        "UPDATE record SET attempt_at = COALESCE(attempt_at, ?) WHERE place = ?"
-        " AND slot = 'refresh' AND generation = ?");
-    if (!statement) {
-        return tl::unexpected(std::move(statement.error()));
-    }
-    if (auto done = statement->bind(unix_seconds(now)).bind_blob(*place).bind(generation).run();
-        !done) {
-        return done;
-    }
-    if (database_.changes() == 0) {
-        return not_the_newest(name);
-    }
-    return transaction->commit();
-}
-
-Result<void> SqliteStore::end_attempt(const RecordName& name) {
-    const auto place = place_of(name);
-    if (!place) {
-        return tl::unexpected(place.error());
-    }
-    auto transaction = begin_write(Durability::Process);
-    if (!transaction) {
-        return tl::unexpected(std::move(transaction.error()));
-    }
-    if (auto done = run_at("UPDATE record SET attempt_at = NULL WHERE place = ?"
-                           " AND slot = 'refresh' AND attempt_at IS NOT NULL",
-                           *place);
-        !done) {
-        return tl::unexpected(std::move(done.error()));
-    }
-    return transaction->commit();
-}
-
-Result<std::uint64_t> SqliteStore::put_renewal(const RecordName& name, const Renewal& renewal) {
-    const auto place = place_of(name);
-    if (!place) {
-        return tl::unexpected(place.error());
-    }
-    auto transaction = begin_write(Durability::Synced);
-    if (!transaction) {
-        return tl::unexpected(std::move(transaction.error()));
-    }
-    const auto rows = login_rows(*place);
-    if (!rows) {
-        return tl::unexpected(rows.error());
-    }
-    if (rows->empty() || rows->front().sealed.generation != renewal.generation) {
-        return not_the_newest(name);
-    }
-    auto before = open_newest(*rows, name);
-    if (!before && before.error().code == Errc::Denied) {
-        return tl::unexpected(std::move(before.error()));
-    }
-    std::uint64_t generation = renewal.generation;
-    Result<void> done;
-    if (renewal.refresh_token) {
-        ++generation;
-        NewGeneration made{generation,
-                           {},
-                           renewal.refresh_token->reveal(),
-                           rows->front().logged_in_at,
-                           renewal.now};
-        if (before) {
-            made.identity = std::move(before->identity);
-            made.keep_previous = before->previous;
-        }
-        // A token whose predecessor was damaged meanwhile is stored with what is known.
-        made.identity.account = name.account;
-        made.identity.client_id = name.client_id;
-        made.identity.rotates = true;
-        done = write_generation(*place, name.provider, made);
-    } else if (before && before->identity.rotates && !before->previous) {
-        before->identity.rotates = false;
-        done = write_anew(*place, name.provider, generation, *before);
-    }
-    if (auto used = !done || renewal.refresh_token
-                        ? Result<std::int64_t>(0)
-                        : run_at("UPDATE record SET used_at = ?2, attempt_at = NULL"
-                                 " WHERE place = ?1 AND slot = 'refresh'",
-                                 *place, renewal.now);
-        !used) {
-        done = tl::unexpected(std::move(used.error()));
-    }
-    if (done && renewal.access) {
-        done = write_access(*place, name, renewal.resource, *renewal.access);
-    }
-    if (done) {
-        done = transaction->commit();
-    }
-    if (!done) {
-        return tl::unexpected(std::move(done.error()));
-    }
-    return generation;
 }
 
 Result<bool> SqliteStore::forget(const RecordName& name) {

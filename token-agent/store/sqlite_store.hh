@@ -26,7 +26,7 @@ public:
     struct Options {
         std::string path;
         KeyRing ring;
-        const Clock& clock;  // names copies and what is set aside
+        const Clock& clock;  // names copies and what is set aside; outlives the store
         std::chrono::milliseconds busy_timeout{2000};
     };
 
@@ -54,8 +54,8 @@ public:
     [[nodiscard]] Result<void> drop_access(const RecordName& name,
                                            protocol::Resource resource) override;
     [[nodiscard]] Result<LoginPage> list(const std::string& cursor, std::size_t limit) override;
-    [[nodiscard]] Result<std::vector<ListedLogin>> unused_since(WallTime before,
-                                                                std::size_t limit) override;
+    [[nodiscard]] Result<LoginPage> unused_since(WallTime before, const std::string& cursor,
+                                                 std::size_t limit) override;
     [[nodiscard]] Result<std::uint64_t> count_logins() override;
     [[nodiscard]] Result<LoginDump> read_logins(const std::string& cursor,
                                                 std::size_t limit) override;
@@ -78,18 +78,26 @@ private:
         WallTime used_at;
         bool previous = false;
     };
+    /// What becomes of the generations that are there when a new one is written.
+    enum class Before : std::uint8_t {
+        Kept,     // the newest becomes the previous one
+        Damaged,  // the newest goes, the previous one stays
+        Gone
+    };
     struct NewGeneration {
         std::uint64_t generation = 0;
         RecordIdentity identity;
         std::string_view token;
         WallTime logged_in_at;
         WallTime used_at;
-        bool keep_previous = false;  // the newest one does not open, so it is the one to go
+        Before before = Before::Kept;
     };
     /// How much a write survives: the end of the process, or a loss of power as well.
     enum class Durability : std::uint8_t { Process, Synced };
 
     [[nodiscard]] Result<Transaction> begin_write(Durability durability);
+    /// Unavailable: the path names another file than the one that was opened.
+    [[nodiscard]] Result<void> check_same_file() const;
     [[nodiscard]] Result<void> become_writable();
     [[nodiscard]] Result<std::string> place_of(const RecordName& name) const;
     [[nodiscard]] static Row read_row(const Statement& statement);
@@ -97,8 +105,13 @@ private:
     /// Both generations, the newest first.
     [[nodiscard]] Result<std::vector<Row>> login_rows(const std::string& place);
     [[nodiscard]] Result<OpenedLogin> open_row(const Row& row, const RecordName& name) const;
+    /// Whether the generation before may be used instead of the newest one, which has `error`.
+    [[nodiscard]] static bool has_substitute(const std::vector<Row>& rows,
+                                             const Error& error) noexcept;
     [[nodiscard]] Result<OpenedLogin> open_newest(const std::vector<Row>& rows,
                                                   const RecordName& name) const;
+    /// As open_newest(), whatever client it was made with: each generation says so itself.
+    [[nodiscard]] Result<OpenedLogin> open_any(const std::vector<Row>& rows) const;
     [[nodiscard]] ListedLogin listed(const Row& row) const;
     [[nodiscard]] Result<std::vector<Row>> page_of(const std::string& cursor, std::size_t limit);
 
@@ -107,6 +120,11 @@ private:
                                                 const NewGeneration& login);
     [[nodiscard]] Result<void> write_anew(const std::string& place, const std::string& provider,
                                           std::uint64_t generation, const OpenedLogin& login);
+    [[nodiscard]] Result<void> write_next(const std::string& place, const RecordName& name,
+                                          const std::vector<Row>& rows, Result<OpenedLogin>& before,
+                                          const Renewal& renewal);
+    [[nodiscard]] Result<void> write_used(const std::string& place, const RecordName& name,
+                                          Result<OpenedLogin>& before, const Renewal& renewal);
     [[nodiscard]] Result<void> write_access(const std::string& place, const RecordName& name,
                                             protocol::Resource resource,
                                             const StoredAccess& access);
@@ -122,6 +140,7 @@ private:
 
     std::string path_;
     std::chrono::milliseconds busy_timeout_;
+    const Clock& clock_;
     Database database_;
     FileIdentity identity_;
     StoreReport report_;

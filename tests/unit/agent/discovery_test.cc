@@ -224,4 +224,21 @@ BOOST_AUTO_TEST_CASE(destruction_drops_callbacks) {
     BOOST_TEST(!called);
 }
 
+BOOST_AUTO_TEST_CASE(scopes_and_the_promise_of_iss_are_read) {
+    const std::string base =
+        R"({"issuer":"https://idp.example/realm","token_endpoint":"https://idp.example/token")";
+    const auto plain = read_metadata(base + "}", kIssuer, false);
+    BOOST_REQUIRE(plain.has_value());
+    BOOST_TEST(!plain->sends_issuer);
+    BOOST_TEST(plain->scopes.empty());
+    const auto full =
+        read_metadata(base + R"(,"authorization_response_iss_parameter_supported":true,)"
+                             R"("scopes_supported":["openid",7,"offline_access"]})",
+                      kIssuer, false);
+    BOOST_REQUIRE(full.has_value());
+    BOOST_TEST(full->sends_issuer);
+    BOOST_REQUIRE(full->scopes.size() == 2U);
+    BOOST_TEST(full->scopes[1] == "offline_access");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -184,6 +184,24 @@ BOOST_AUTO_TEST_CASE(a_managed_identity_needs_neither_tenant_nor_client_id) {
     BOOST_TEST(load_config_texts(texts, host()).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_login_needs_them_all_the_same) {
+    const auto errors = [](const std::string& keys) {
+        const std::string text = "[provider.p]\ntype = \"microsoft\"\n" + keys +
+                                 "\n[[account]]\nmatch = \"*\"\nprovider = \"p\"\ngrant = "
+                                 "\"delegated\"\n";
+        const ConfigText texts[] = {{"a.toml", text}};
+        const auto loaded = load_config_texts(texts, host());
+        return loaded ? Lines() : loaded.error();
+    };
+    const Lines both{
+        "a.toml:1:1: [provider.p] needs client_id for grant \"delegated\" at a.toml:7:9",
+        "a.toml:1:1: [provider.p] needs tenant for grant \"delegated\" at a.toml:7:9"};
+    BOOST_TEST(errors("managed_identity = true") == both, boost::test_tools::per_element());
+    const Lines once{"a.toml:1:1: [provider.p] needs client_id",
+                     "a.toml:1:1: [provider.p] needs tenant"};
+    BOOST_TEST(errors("managed_identity = false") == once, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_list_keeps_its_order) {
     const auto made = credentials_of(
         "credentials = [{certificate = \"/c.pem\", private_key = \"credential:key\"}, "

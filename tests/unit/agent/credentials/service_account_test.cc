@@ -123,6 +123,8 @@ BOOST_AUTO_TEST_CASE(a_server_that_quotes_the_assertion) {
     BOOST_REQUIRE(!answer.has_value());
     BOOST_TEST(answer.error().answer.message.find("eyJ") == std::string::npos);
     BOOST_TEST(client.seen().back().url == "https://quotes.example/token");
+    BOOST_TEST(sent_jwt().payload.find(R"("aud":"https://oauth2.googleapis.com/token")") !=
+               std::string::npos);  // Google's own name, by whatever gateway it goes
 }
 
 BOOST_AUTO_TEST_CASE(without_a_key_nothing_is_sent) {

@@ -13,6 +13,7 @@ struct Room : LoginRoom {
         client.answer(200, kDeviceAnswer);
         BOOST_REQUIRE_EQUAL(start()->json["state"].asString(), "waiting");
     }
+    Shown cancel() { return ask("login_cancel", R"({"session":")" + session + "\"}"); }
     void sign_in() {
         client.answer(200, tokens("S3ntinel-at", "S3ntinel-rt", id_token_for(kAlice)));
         (void)pass(6s);
@@ -59,6 +60,59 @@ BOOST_AUTO_TEST_CASE(a_login_that_waits_for_the_store_is_not_replaced) {
     time.advance(10s);
     turn();
     BOOST_REQUIRE(stored() != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_login_that_waits_for_the_store_is_not_called_off) {
+    begin();
+    store_breaks();
+    sign_in();
+    const Shown shown = cancel();
+    BOOST_TEST(shown->status == "ok");
+    BOOST_TEST(shown->json["state"].asString() == "waiting");
+    BOOST_TEST(shown->json["storing"].asBool());
+    BOOST_TEST(list(shown->json["warnings"]).find("cannot be called off") != std::string::npos);
+    BOOST_TEST(list(shown->json["warnings"]).find("postbearer logout") != std::string::npos);
+    BOOST_TEST(log.count("event=login_failed") == 0U);
+    store.write_error.reset();
+    time.advance(10s);
+    turn();
+    BOOST_REQUIRE(stored() != nullptr);
+    BOOST_TEST(stored()->token == "S3ntinel-rt");
+    BOOST_TEST(changed.size() == 1U);
+    BOOST_TEST(log.count("event=login_done") == 1U);
+    const Shown late = cancel();
+    BOOST_TEST(late->json["state"].asString() == "done");
+    BOOST_TEST(!late->json.isMember("storing"));
+    BOOST_TEST(list(late->json["warnings"]) == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_write_under_way_is_not_called_off) {
+    begin();
+    client.answer(200, tokens("S3ntinel-at", "S3ntinel-rt", id_token_for(kAlice)));
+    (void)wait();
+    time.advance(5s);
+    client.run();  // the record is written, and its writer has not heard of it
+    BOOST_REQUIRE(stored() != nullptr);
+    BOOST_TEST(cancel()->json["storing"].asBool());
+    turn();
+    BOOST_TEST(changed.size() == 1U);
+    BOOST_TEST(wait()->json["state"].asString() == "done");
+}
+
+BOOST_AUTO_TEST_CASE(an_import_does_not_replace_a_login_that_waits_for_the_store) {
+    begin();
+    store_breaks();
+    sign_in();
+    const Shown refused =
+        ask("import_login", R"({"account":"alice@contoso.com","refresh_token":"S3ntinel-import"})");
+    turn();
+    BOOST_TEST(refused->code == "store_unwritable");
+    BOOST_TEST(refused->message.find("is complete and waits for the store") != std::string::npos);
+    store.write_error.reset();
+    time.advance(10s);
+    turn();
+    BOOST_REQUIRE(stored() != nullptr);
+    BOOST_TEST(stored()->token == "S3ntinel-rt");
 }
 
 BOOST_AUTO_TEST_CASE(a_store_that_stays_broken_ends_the_login_after_ten_minutes) {

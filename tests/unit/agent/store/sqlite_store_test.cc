@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(a_login_is_found_after_a_restart_with_all_that_was_said_of_
     BOOST_TEST(login->generation == 1U);
     BOOST_TEST(login->user == "Alice.Liddell@contoso.test");
     BOOST_TEST(login->public_client);
-    BOOST_TEST(login->rotates);  // nobody knows yet, and that is the careful answer
+    BOOST_TEST(login->rotates);  // until an answer says otherwise
     BOOST_TEST(!login->previous);
     BOOST_TEST(!login->attempt_at.has_value());
     BOOST_CHECK(login->logged_in_at == then);
@@ -65,6 +65,13 @@ BOOST_AUTO_TEST_CASE(a_renewal_without_a_new_refresh_token_keeps_the_generation)
     BOOST_TEST(login->refresh_token.reveal() == "refresh-1");
     BOOST_TEST(!login->rotates);
     BOOST_CHECK(login->used_at == time.wall());
+    (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+    BOOST_TEST(must(store->find_login(alice()))->rotates);
+    (void)must(store->put_renewal(alice(), renewal(2, "", time.wall())));
+    BOOST_TEST(!must(store->find_login(alice()))->rotates);
+    BOOST_TEST(token_of(*store, alice()) == "refresh-2");
+    (void)must(store->put_login(alice(), new_login("refresh-3", time.wall())));
+    BOOST_TEST(must(store->find_login(alice()))->rotates);
 }
 
 BOOST_AUTO_TEST_CASE(a_renewal_of_a_generation_that_is_not_the_newest_changes_nothing) {
@@ -107,6 +114,8 @@ BOOST_AUTO_TEST_CASE(an_attempt_is_remembered_until_it_ends) {
     const WallTime then = time.wall() + 5s;
     must(open()->begin_attempt(alice(), 1, then));
     auto store = open();
+    BOOST_CHECK(must(store->find_login(alice()))->attempt_at == then);
+    must(store->begin_attempt(alice(), 1, then + 1h));  // the first without an end is the one
     BOOST_CHECK(must(store->find_login(alice()))->attempt_at == then);
     must(store->end_attempt(alice()));
     BOOST_TEST(!must(store->find_login(alice()))->attempt_at.has_value());
@@ -228,18 +237,104 @@ BOOST_AUTO_TEST_CASE(a_listing_is_paged_and_keeps_its_order_while_tokens_rotate)
 BOOST_AUTO_TEST_CASE(what_was_not_used_for_long_is_listed_the_oldest_first) {
     auto store = open();
     const WallTime start = time.wall();
-    (void)must(store->put_login(bob(), new_login("b", start + 2h)));
-    (void)must(store->put_login(alice(), new_login("a", start)));
-    BOOST_TEST(must(store->unused_since(start, 10)).empty());
-    const auto both = must(store->unused_since(start + 3h, 10));
-    BOOST_REQUIRE(both.size() == 2U);
-    BOOST_TEST(both[0].account == alice().account);
-    BOOST_TEST(both[1].account == bob().account);
-    BOOST_TEST(must(store->unused_since(start + 3h, 1)).size() == 1U);
-    (void)must(store->put_renewal(alice(), renewal(1, "a2", start + 4h)));
-    const auto left = must(store->unused_since(start + 3h, 10));
-    BOOST_REQUIRE(left.size() == 1U);
-    BOOST_TEST(left[0].account == bob().account);
+    (void)must(store->put_login(bob(), new_login("b", start - 1h)));
+    (void)must(store->put_login(alice(), new_login("a", start - 3h)));
+    BOOST_TEST(must(store->unused_since(start - 3h, "", 10)).logins.empty());
+    const auto both = must(store->unused_since(start, "", 10));
+    BOOST_REQUIRE(both.logins.size() == 2U);
+    BOOST_TEST(both.logins[0].account == alice().account);
+    BOOST_TEST(both.logins[1].account == bob().account);
+    BOOST_TEST(both.next.empty());
+    BOOST_TEST(must(store->unused_since(start, "", 1)).logins.size() == 1U);
+    (void)must(store->put_renewal(alice(), renewal(generation_of(*store, alice()), "a2", start)));
+    const auto left = must(store->unused_since(start, "", 10));
+    BOOST_REQUIRE(left.logins.size() == 1U);
+    BOOST_TEST(left.logins[0].account == bob().account);
+}
+
+BOOST_AUTO_TEST_CASE(the_unused_are_paged_past_those_that_stay_as_they_are) {
+    auto store = open();
+    const WallTime start = time.wall();
+    const auto name = [](int i) {
+        RecordName out = alice();
+        out.account = std::to_string(i) + "@contoso.test";
+        return out;
+    };
+    for (int i = 0; i < 9; ++i) {  // three of each time, the last first
+        (void)must(
+            store->put_login(name(i), new_login("x", start - std::chrono::hours(1 + i / 3))));
+    }
+    std::string seen;
+    std::string cursor;
+    int pages = 0;
+    do {
+        const auto page = must(store->unused_since(start, cursor, 2));
+        BOOST_REQUIRE(page.logins.size() <= 2U);
+        for (const ListedLogin& login : page.logins) {
+            seen += login.account.front();
+            if (seen.size() % 2 == 0) {  // used now, so that it leaves the listing
+                RecordName used = alice();
+                used.account = login.account;
+                (void)must(store->put_renewal(used, renewal(login.generation, "", start)));
+            }
+        }
+        cursor = page.next;
+    } while (!cursor.empty() && ++pages < 9);
+    BOOST_TEST(seen == "678345012");
+    for (const char* other : {"x", "1", "1:", ":1", "1:2:3", "1:2x", "99999999999999999999:1"}) {
+        BOOST_CHECK(refusal(store->unused_since(start, other, 2)).code == Errc::Protocol);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_was_used_in_the_future_counts_as_unused) {
+    auto store = open();
+    const WallTime start = time.wall();
+    (void)must(store->put_login(alice(), new_login("a", start + 61min)));
+    (void)must(store->put_login(bob(), new_login("b", start + 59min)));
+    const auto page = must(store->unused_since(start - 24h, "", 10));
+    BOOST_REQUIRE(page.logins.size() == 1U);
+    BOOST_TEST(page.logins[0].account == alice().account);
+    BOOST_TEST(must(store->unused_since(start + 240h, "", 10)).logins.size() == 2U);
+    time.advance(2h);
+    BOOST_TEST(must(store->unused_since(start - 24h, "", 10)).logins.empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_imported_login_keeps_its_times) {
+    const WallTime now = time.wall();
+    NewLogin imported = new_login("imported", now);
+    imported.logged_in_at = now - 300h;
+    imported.used_at = now - 20h;
+    imported.rotates = false;
+    (void)must(open()->put_login(alice(), imported));
+    auto store = open();
+    const auto login = must(store->find_login(alice()));
+    BOOST_CHECK(login->logged_in_at == now - 300h);
+    BOOST_CHECK(login->used_at == now - 20h);
+    BOOST_TEST(!login->rotates);
+    BOOST_TEST(must(store->unused_since(now - 19h, "", 9)).logins.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_renewal_may_show_that_the_client_is_a_public_one_or_is_none) {
+    auto store = open();
+    (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
+    const auto renew = [&](const std::string& token, std::optional<bool> public_client) {
+        auto next = renewal(generation_of(*store, alice()), token, time.wall());
+        next.public_client = public_client;
+        (void)must(store->put_renewal(alice(), next));
+        return must(store->find_login(alice()))->public_client;
+    };
+    BOOST_TEST(renew("", std::nullopt));
+    BOOST_TEST(!renew("", false));
+    BOOST_TEST(token_of(*store, alice()) == "refresh-1");
+    BOOST_TEST(must(store->find_login(alice()))->user == "Alice.Liddell@contoso.test");
+    BOOST_TEST(!renew("", std::nullopt));
+    BOOST_TEST(renew("refresh-2", true));
+    BOOST_TEST(renew("refresh-3", std::nullopt));
+    BOOST_TEST(!renew("refresh-4", false));
+    store = nullptr;
+    store = open();
+    BOOST_TEST(!must(store->find_login(alice()))->public_client);
+    BOOST_TEST(token_of(*store, alice()) == "refresh-4");
 }
 
 BOOST_AUTO_TEST_CASE(a_dump_holds_the_tokens_and_what_is_needed_to_use_them) {
