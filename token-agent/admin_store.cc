@@ -191,8 +191,19 @@ void AdminStore::rekey(const Reply& reply) {
             Json::Value json = document("rekey");
             json["done"] = static_cast<Json::UInt64>(progress->done);
             json["remaining"] = static_cast<Json::UInt64>(progress->remaining);
-            if (progress->remaining == 0) {
+            json["unreadable"] = static_cast<Json::UInt64>(progress->unreadable);
+            if (progress->remaining == 0 && progress->unreadable == 0) {
                 services_.log.write(LogLine(LogLevel::Notice, "store_rekeyed"));
+            } else if (progress->unreadable > 0) {
+                services_.log.write(
+                    LogLine(LogLevel::Warning, "store_rekey_incomplete")
+                        .add("unreadable", static_cast<std::int64_t>(progress->unreadable))
+                        .add("message",
+                             "records that cannot be opened stay as they are: damaged, "
+                             "or sealed with a key that is not configured")
+                        .add("action",
+                             "keep the old keys; add the missing one to "
+                             "previous_master_keys, restart, run postbearer rekey again"));
             }
             answer_json(reply, json);
         });

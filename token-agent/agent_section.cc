@@ -118,7 +118,7 @@ std::shared_ptr<const Secret> read_master_key(const Value& value, std::string_vi
         return nullptr;
     }
     reference->raw = true;
-    auto secret = loading.host.read_secret(*reference);
+    auto secret = loading.read_secret(*reference);
     if (!secret) {
         value.error(secret.error().context);
         return nullptr;
@@ -173,6 +173,22 @@ void read_store(const Table& table, Loading& loading) {
     }
 }
 
+void read_user(const Table& table, Loading& loading) {
+    const auto value = table.find("user");
+    if (!value) {
+        return;
+    }
+    std::string& user = loading.out.user;
+    user = line_value(*value).value_or("");
+    if (user.empty()) {
+        return;
+    }
+    loading.secret_owner = loading.host.user_id(user);
+    if (!loading.secret_owner) {
+        value->error("there is no user \"" + user + "\" on this host");
+    }
+}
+
 void read_limits(const Table& table, AgentConfig& out) {
     if (const auto allow = table.find("allow_http_loopback")) {
         out.allow_http_loopback = allow->as_bool().value_or(false);
@@ -222,15 +238,10 @@ void read_agent(const std::optional<Table>& table, Loading& loading) {
         return;
     }
     config::check_keys(*table, all_options(), Section::Agent, "[agent]");
+    read_user(*table, loading);  // first: secrets may belong to it
     read_store(*table, loading);
     read_socket_settings(*table, loading);
     read_limits(*table, out);
-    if (const auto user = table->find("user")) {
-        out.user = line_value(*user).value_or("");
-        if (!out.user.empty() && !loading.host.user_id(out.user)) {
-            user->error("there is no user \"" + out.user + "\" on this host");
-        }
-    }
     if (const auto proxy = table->find("http_proxy")) {
         out.http_proxy = proxy_value(*proxy).value_or("");
     }

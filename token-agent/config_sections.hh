@@ -42,6 +42,13 @@ struct Loading {
     std::map<std::string, std::uint32_t, std::less<>> provider_index;
     std::vector<config::Position> account_positions;  // of `match`, by index of the account
     std::vector<std::vector<config::Position>> access_positions;  // of each pattern, by rule
+    /// [agent] user: secrets may belong to it, though root reads them at start.
+    std::optional<uid_t> secret_owner = std::nullopt;
+
+    [[nodiscard]] Result<Secret> read_secret(config::SecretReference reference) const {
+        reference.also_owner = secret_owner;
+        return host.read_secret(reference);
+    }
 };
 
 /// [agent], of the main file, or without the section its defaults.

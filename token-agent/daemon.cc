@@ -351,6 +351,7 @@ void Daemon::wait_for_signal() {
         }
         if (signal != SIGHUP) {
             stopping_ = true;
+            wait_for_signal();  // a second one does not wait for renewals to end
             return;
         }
         const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
@@ -386,6 +387,27 @@ void Daemon::flush_soon() {
     }
 }
 
+/// A provider that takes each refresh token once has the old one already: its answer is waited for,
+/// and written down. Another signal ends that.
+void Daemon::finish_renewals() {
+    if (delegated_ == nullptr) {
+        return;
+    }
+    delegated_->stop();
+    constexpr std::chrono::seconds kLongestEnd = 35s;  // a little more than a request may take
+    (void)::sd_notify(0, "EXTEND_TIMEOUT_USEC=40000000");
+    stopping_ = false;
+    const BootTime deadline = clock_.boot() + kLongestEnd;
+    (void)scheduler_.at(deadline, [] {});  // wakes the loop
+    while (delegated_->busy() && !stopping_ && clock_.boot() < deadline) {
+        try {
+            (void)loop_.run_one();
+        } catch (const std::exception&) {  // the next turn, or the deadline
+        }
+        flush_soon();
+    }
+}
+
 void Daemon::run() {
     while (!stopping_) {
         try {
@@ -400,6 +422,7 @@ void Daemon::run() {
     (void)::sd_notify(0, "STOPPING=1");
     agent_server_->stop();
     admin_server_->stop();
+    finish_renewals();
     log_.write(LogLine(LogLevel::Notice, "stopped"));
     log_.flush();
 }

@@ -63,6 +63,7 @@ private:
     [[nodiscard]] std::size_t allowance(const service::Peer& peer) const;
     AdminService::ReloadResult reload();
     void wait_for_signal();
+    void finish_renewals();
     void feed_watchdog(std::chrono::microseconds interval);
     void flush_soon();
     void log_warnings(const std::vector<std::string>& warnings);

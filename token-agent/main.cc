@@ -14,6 +14,7 @@
 #include "common/service/standard_descriptors.hh"
 #include "token-agent/config_loader.hh"
 #include "token-agent/daemon.hh"
+#include "token-agent/wiping_memory.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -123,6 +124,7 @@ int run(int argc, char** argv) {
 }  // namespace postbearer::agent
 
 int main(int argc, char** argv) {
+    postbearer::wipe_freed_memory();
     try {
         return postbearer::agent::run(argc, argv);
     } catch (const std::exception& error) {

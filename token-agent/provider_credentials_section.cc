@@ -33,7 +33,7 @@ struct Room {
 
 /// The secret that a key refers to; null with a problem recorded.
 std::shared_ptr<const Secret> referred_secret(const Value& value, std::string_view key,
-                                              const ConfigHost& host) {
+                                              const Loading& loading) {
     const auto text = value.as_string();
     if (!text) {
         return nullptr;
@@ -43,7 +43,7 @@ std::shared_ptr<const Secret> referred_secret(const Value& value, std::string_vi
         value.error(reference.error().context);
         return nullptr;
     }
-    auto secret = host.read_secret(*reference);
+    auto secret = loading.read_secret(*reference);
     if (!secret) {
         value.error(secret.error().context);
         return nullptr;
@@ -65,7 +65,7 @@ std::string ending(WallTime end, WallTime now) {
 std::optional<ClientCredential> read_secret_credential(const Table& table, const Room& room) {
     ClientCredential credential;
     credential.secret =
-        referred_secret(*table.find("client_secret"), "client_secret", room.loading.host);
+        referred_secret(*table.find("client_secret"), "client_secret", room.loading);
     if (const auto expires = table.find("secret_expires")) {
         credential.secret_expires = expires->as_date();
         const auto text = credential.secret_expires
@@ -80,7 +80,7 @@ std::optional<ClientCredential> read_secret_credential(const Table& table, const
 
 std::shared_ptr<const Secret> read_guarded(const Value& value, const std::string& path,
                                            const Room& room) {
-    auto secret = room.loading.host.read_secret({SecretReference::Kind::File, path});
+    auto secret = room.loading.read_secret({SecretReference::Kind::File, path});
     if (!secret) {
         value.error(secret.error().context);
         return nullptr;
@@ -98,7 +98,7 @@ std::shared_ptr<const Secret> read_certificate(const Table& table, const Room& r
     }
     if (!text->starts_with('/')) {
         if (config::parse_secret_reference(*text, "certificate")) {
-            return referred_secret(value, "certificate", room.loading.host);
+            return referred_secret(value, "certificate", room.loading);
         }
         value.error(
             "expected an absolute path, or file:, credential: or env: where the private "
@@ -154,7 +154,7 @@ std::optional<ClientCredential> read_certificate_credential(const Table& table, 
     std::shared_ptr<const Secret> passphrase;
     const auto read_beside = [&](std::string_view name, std::shared_ptr<const Secret>& into) {
         const auto value = table.find(name);
-        into = value ? referred_secret(*value, name, room.loading.host) : nullptr;
+        into = value ? referred_secret(*value, name, room.loading) : nullptr;
         return !value || into != nullptr;
     };
     const bool sound_key = read_beside("private_key", key);
@@ -307,7 +307,7 @@ std::shared_ptr<const ServiceAccount> read_service_account(const Value& value, P
         value.error("belongs to type = \"google\"");
         return nullptr;
     }
-    const auto file = referred_secret(value, "service_account_key", loading.host);
+    const auto file = referred_secret(value, "service_account_key", loading);
     if (file == nullptr) {
         return nullptr;
     }

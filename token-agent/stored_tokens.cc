@@ -52,6 +52,13 @@ std::string scope_words(const ProviderConfig& provider, protocol::Resource resou
     return words;
 }
 
+std::string token_identity(const ProviderConfig& provider, protocol::Resource resource,
+                           Grant grant) {
+    return scope_words(provider, resource, grant) + '\n' + std::string(name_of(provider.type)) +
+           '\n' + std::to_string(static_cast<int>(provider.cloud)) + '\n' + provider.tenant +
+           '\n' + provider.issuer + '\n' + provider.token_endpoint;
+}
+
 StoredTokens::StoredTokens(const Services& services)
     : services_(services), alive_(std::make_shared<bool>(true)) {}
 
@@ -80,7 +87,8 @@ void StoredTokens::fetch(FetchWish wish, Done done) {
 void StoredTokens::found(FetchWish wish, Result<std::optional<StoredAccess>> stored, Done done) {
     std::shared_ptr<StoredAccess> access;
     const ProviderConfig& provider = wish.config->providers.at(wish.provider);
-    if (stored && *stored && (*stored)->scope == scope_words(provider, wish.resource, wish.grant)) {
+    if (stored && *stored &&
+        (*stored)->scope == token_identity(provider, wish.resource, wish.grant)) {
         access = std::make_shared<StoredAccess>(std::move(**stored));
     }
     const auto age = access ? age_of(*access, services_.clock.wall()) : std::nullopt;
@@ -132,7 +140,7 @@ void StoredTokens::keep(const FetchWish& wish, const FetchedToken& token, WallTi
     access->life = token.expires_in;
     access->refresh_in = token.refresh_in;
     access->scope =
-        scope_words(wish.config->providers.at(wish.provider), wish.resource, wish.grant);
+        token_identity(wish.config->providers.at(wish.provider), wish.resource, wish.grant);
     services_.store.post(
         [name = record_name(wish), resource = wish.resource, access](TokenStore& store) {
             (void)store.put_access(name, resource, *access);  // worth a request at the next start

@@ -46,8 +46,12 @@ private:
     std::shared_ptr<bool> alive_;
 };
 
-/// The scopes that an access token was asked with, so that one of other scopes is known as such.
+/// The scopes to ask for, in one line.
 [[nodiscard]] std::string scope_words(const ProviderConfig& provider, protocol::Resource resource,
                                       Grant grant);
+/// What an access token was asked with beside its client: one of other scopes, another tenant or
+/// another server than today's is known as such.
+[[nodiscard]] std::string token_identity(const ProviderConfig& provider,
+                                         protocol::Resource resource, Grant grant);
 
 }  // namespace postbearer::agent

@@ -271,7 +271,9 @@ void TokenExchange::Attempt::redact(std::string_view secret) {
 void TokenExchange::Attempt::answered(Result<http::Response> answer) {
     judge([&]() -> TokenAnswerResult {
         if (!answer) {
-            return tl::unexpected(unanswered(answer.error(), context()));
+            FetchFailure failure = unanswered(answer.error(), context());
+            failure.answer_lost = answer.error().code != Errc::Config;
+            return tl::unexpected(std::move(failure));
         }
         return read_token_response(*answer, context());
     });

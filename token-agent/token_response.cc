@@ -81,10 +81,18 @@ bool is_bearer_token(std::string_view text) noexcept {
 
 TokenAnswerResult read_token_response(const http::Response& response,
                                       const AnswerContext& context) {
-    const auto bad = [&](std::string_view why, FailureClass failure_class) {
-        return tl::unexpected(unusable(response, why, failure_class, context));
-    };
     auto json = JsonObject::parse(response.body.reveal());
+    // The provider may have given up the refresh token before, whatever is wrong beside the new
+    // one.
+    const auto bad = [&](std::string_view why, FailureClass failure_class) {
+        FetchFailure failure = unusable(response, why, failure_class, context);
+        const std::string_view refresh =
+            json ? json->text_or_empty("refresh_token") : std::string_view();
+        if (is_refresh_token(refresh)) {
+            failure.refresh_token = std::make_shared<const Secret>(refresh);
+        }
+        return tl::unexpected(std::move(failure));
+    };
     const bool has_token = json && json->has("access_token");
     if (response.status != kOk || (json && json->has("error") && !has_token)) {
         return tl::unexpected(refused(response, json ? &*json : nullptr, context));

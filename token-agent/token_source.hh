@@ -33,6 +33,11 @@ struct FetchFailure {
     std::string trace_id;
     std::string correlation_id;
     std::optional<std::chrono::seconds> clock_skew;  // server minus ours, where it may matter
+    /// The request may have reached the provider, and nobody knows what it did with it.
+    bool answer_lost = false;
+    /// A new refresh token that came beside an access token that is of no use. The grant takes it
+    /// out; nobody else ever sees it.
+    std::shared_ptr<const Secret> refresh_token;
 };
 
 using FetchResult = tl::expected<FetchedToken, FetchFailure>;

@@ -19,8 +19,6 @@ constexpr std::string_view kCredential = "credential:";
 constexpr std::string_view kFile = "file:";
 constexpr std::string_view kEnvironment = "env:";
 
-enum class Check : std::uint8_t { OwnerOnly, None };
-
 bool is_variable_name(std::string_view name) noexcept {
     const auto is_name_character = [](char c) {
         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -44,17 +42,19 @@ std::string octal(mode_t mode) {
 }
 
 /// Judged on the open descriptor, so a symbolic link (as in /run/secrets) may lead to the file.
-Result<void> check_owner_only(const OpenFile& file, const std::string& path) {
+Result<void> check_owner_only(const OpenFile& file, const SecretReference& reference) {
+    const std::string& path = reference.name;
     if ((file.status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return failure(Errc::Config, path + " has mode " + octal(file.status.st_mode & 07777U) +
                                          ", so that others than its owner may use it: chmod 600 " +
                                          path);
     }
-    if (file.status.st_uid != 0 && file.status.st_uid != ::geteuid()) {
-        return failure(Errc::Config, path + " belongs to uid " +
-                                         std::to_string(file.status.st_uid) +
-                                         ", who could change it: chown it to root or to uid " +
-                                         std::to_string(::geteuid()));
+    const uid_t owner = file.status.st_uid;
+    if (owner != 0 && owner != ::geteuid() && owner != reference.also_owner) {
+        return failure(Errc::Config,
+                       path + " belongs to uid " + std::to_string(owner) +
+                           ", who could change it: chown it to root or to uid " +
+                           std::to_string(reference.also_owner.value_or(::geteuid())));
     }
     return {};
 }
@@ -81,7 +81,8 @@ Result<WipedBytes> read_wiped(int fd, const std::string& path) {
     return WipedBytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(used));
 }
 
-Result<Secret> read_file(const std::string& path, Check check, bool raw) {
+/// `reference` is of Kind::File, or a credential, which systemd guards.
+Result<Secret> read_file(const SecretReference& reference, const std::string& path) {
     auto file = open_regular_file(path);
     if (!file) {
         std::string text = path + " " + file.error().context;
@@ -91,8 +92,8 @@ Result<Secret> read_file(const std::string& path, Check check, bool raw) {
         }
         return failure(file.error().code, std::move(text));
     }
-    if (check == Check::OwnerOnly) {
-        if (auto safe = check_owner_only(*file, path); !safe) {
+    if (reference.kind == SecretReference::Kind::File) {
+        if (auto safe = check_owner_only(*file, reference); !safe) {
             return tl::unexpected(safe.error());
         }
     }
@@ -100,7 +101,8 @@ Result<Secret> read_file(const std::string& path, Check check, bool raw) {
     if (!bytes) {
         return tl::unexpected(bytes.error());
     }
-    if (!raw && !bytes->empty() && bytes->back() == '\n') {  // editors and echo(1) put one there
+    if (!reference.raw && !bytes->empty() &&
+        bytes->back() == '\n') {  // editors and echo(1) put one there
         bytes->pop_back();
         if (!bytes->empty() && bytes->back() == '\r') {
             bytes->pop_back();
@@ -112,7 +114,8 @@ Result<Secret> read_file(const std::string& path, Check check, bool raw) {
     return Secret(std::move(*bytes));
 }
 
-Result<Secret> read_credential(const std::string& name, bool raw) {
+Result<Secret> read_credential(const SecretReference& reference) {
+    const std::string& name = reference.name;
     const char* directory = ::getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr || *directory == '\0') {
         return failure(Errc::Config,
@@ -121,7 +124,7 @@ Result<Secret> read_credential(const std::string& name, bool raw) {
                            "\"file:/etc/postbearer/" +
                            name + "\"");
     }
-    return read_file(std::string(directory) + "/" + name, Check::None, raw);
+    return read_file(reference, std::string(directory) + "/" + name);
 }
 
 Result<Secret> read_variable(const std::string& name) {
@@ -146,21 +149,21 @@ Result<SecretReference> parse_secret_reference(std::string_view text, std::strin
             return failure(Errc::Config,
                            "credential:NAME takes the name of a systemd credential, without '/'");
         }
-        return SecretReference{Kind::Credential, std::string(name), false};
+        return SecretReference{Kind::Credential, std::string(name)};
     }
     if (text.starts_with(kFile)) {
         const std::string_view path = text.substr(kFile.size());
         if (!path.starts_with('/') || path.size() > 4095 || !is_plain_utf8(path)) {
             return failure(Errc::Config, "file:PATH takes an absolute path");
         }
-        return SecretReference{Kind::File, std::string(path), false};
+        return SecretReference{Kind::File, std::string(path)};
     }
     if (text.starts_with(kEnvironment)) {
         const std::string_view name = text.substr(kEnvironment.size());
         if (!is_variable_name(name)) {
             return failure(Errc::Config, "env:NAME takes the name of an environment variable");
         }
-        return SecretReference{Kind::Environment, std::string(name), false};
+        return SecretReference{Kind::Environment, std::string(name)};
     }
     return failure(Errc::Config,
                    "a secret written in the file itself is refused: put it into a file and write " +
@@ -170,9 +173,9 @@ Result<SecretReference> parse_secret_reference(std::string_view text, std::strin
 Result<Secret> read_secret(const SecretReference& reference) {
     switch (reference.kind) {
         case SecretReference::Kind::Credential:
-            return read_credential(reference.name, reference.raw);
+            return read_credential(reference);
         case SecretReference::Kind::File:
-            return read_file(reference.name, Check::OwnerOnly, reference.raw);
+            return read_file(reference, reference.name);
         case SecretReference::Kind::Environment:
             return read_variable(reference.name);
     }

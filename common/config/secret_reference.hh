@@ -4,8 +4,11 @@
 // Secrets are not written into the configuration; it says where they lie: `credential:NAME`
 // (systemd), `file:PATH`, `env:NAME`. No error text of this room holds a part of a value.
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,15 +24,17 @@ struct SecretReference {
     Kind kind = Kind::File;
     std::string name;  // a credential, an absolute path, or a variable
     bool raw = false;  // a key: every byte counts, a newline at the end too
+    /// Whom the file may belong to besides root and us: the user that we are going to become.
+    std::optional<uid_t> also_owner = std::nullopt;
 };
 
 /// `key` is the configuration key, for the advice. Error: Config, without the text.
 [[nodiscard]] Result<SecretReference> parse_secret_reference(std::string_view text,
                                                              std::string_view key);
 
-/// Reads it now. A file: must be regular, owned by root or the effective user, closed to group and
-/// others (not so a credential: systemd shows 0440), and at most kMaxSecretBytes; one newline at
-/// its end is dropped. Error: Config, naming the place and the fix.
+/// Reads it now. A file: must be regular, owned by root, the effective user or also_owner, closed
+/// to group and others (not so a credential: systemd shows 0440), and at most kMaxSecretBytes; one
+/// newline at its end is dropped. Error: Config, naming the place and the fix.
 [[nodiscard]] Result<Secret> read_secret(const SecretReference& reference);
 
 }  // namespace postbearer::config

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/http/curl_transfer.hh"
 
+#include <openssl/ssl.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -119,6 +121,7 @@ void Transfer::set_safe_defaults() {
     set(CURLOPT_SSL_VERIFYPEER, 1L);
     set(CURLOPT_SSL_VERIFYHOST, 2L);
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    set(CURLOPT_SSL_CTX_FUNCTION, &Transfer::on_tls_context);
     if (!request_.transport.ca_file.empty()) {
         set(CURLOPT_CAINFO, request_.transport.ca_file.c_str());
         // Debian builds in a CApath as well, which would go on trusting the system's CAs.
@@ -170,7 +173,7 @@ void Transfer::set_request() {
     const std::string_view body = request_.body.reveal();
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     // Not COPYPOSTFIELDS: our memory is wiped. What libcurl and OpenSSL copy into their own send
-    // and receive buffers is out of our reach and is not wiped.
+    // and receive buffers is wiped where the program has asked for that (the agent does).
     set(CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
 }
 
@@ -295,6 +298,13 @@ bool Transfer::rewind_body() noexcept {
     }
     body_bytes_taken_ = 0;
     return true;
+}
+
+/// A connection that is kept must not keep the last answer in OpenSSL's buffers: they are given
+/// back while it is idle.
+CURLcode Transfer::on_tls_context(CURL* /*easy*/, void* context, void* /*user*/) noexcept {
+    (void)SSL_CTX_set_mode(static_cast<SSL_CTX*>(context), SSL_MODE_RELEASE_BUFFERS);
+    return CURLE_OK;
 }
 
 int Transfer::on_seek(void* user, curl_off_t offset, int origin) noexcept {

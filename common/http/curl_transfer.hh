@@ -70,6 +70,7 @@ private:
 
     static std::size_t on_read(char* space, std::size_t size, std::size_t count,
                                void* user) noexcept;
+    static CURLcode on_tls_context(CURL* easy, void* context, void* user) noexcept;
     static int on_seek(void* user, curl_off_t offset, int origin) noexcept;
     static int on_attempt(void* user, char* remote, char* local, int remote_port,
                           int local_port) noexcept;

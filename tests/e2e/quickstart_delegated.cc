@@ -66,17 +66,17 @@ Stage::Stage() : chain_({.senders = {kAlice, kBob}, .client_json = kRegistration
 
 /// One click. Says what was asked for and what page came.
 HttpReply browse(Stage& stage, const std::string& url, const FormFields& form = {}) {
-    const HttpReply reply = http_call({.url = url,
-                                       .method = form.empty() ? "GET" : "POST",
-                                       .body = form_of(form),
-                                       .ca_file = stage.ca_file()});
+    HttpReply reply = http_call({.url = url,
+                                 .method = form.empty() ? "GET" : "POST",
+                                 .body = form_of(form),
+                                 .ca_file = stage.ca_file()});
     const std::size_t begin = reply.body.find("<title>") + 7;
     const std::string title = reply.location.empty()
                                   ? reply.body.substr(begin, reply.body.find('<', begin) - begin)
                                   : "to " + reply.location.substr(0, reply.location.find('?'));
     std::string sent;
     for (const auto& [name, value] : form) {
-        sent += " " + name + "=" + value;
+        sent.append(" ").append(name).append("=").append(value);
     }
     say("   browser: " + std::string(form.empty() ? "GET " : "POST ") +
         url.substr(0, url.find('?')) + sent + " -> " + std::to_string(reply.status) + " " + title);

@@ -160,11 +160,11 @@ Demo demo_of(const std::vector<std::string_view>& options) {
 int main(int argc, char** argv) {
     const Demo demo = demo_of({argv + 1, argv + argc});
     if (demo == nullptr) {
-        std::fputs("usage: quickstart-demo [--delegated [--by-hand]]\n", stderr);
+        (void)std::fputs("usage: quickstart-demo [--delegated [--by-hand]]\n", stderr);
         return kUsage;
     }
     if (::geteuid() != 0) {
-        std::fputs("quickstart: a private Postfix needs root\n", stderr);
+        (void)std::fputs("quickstart: a private Postfix needs root\n", stderr);
         return kFailed;
     }
     try {
@@ -174,7 +174,7 @@ int main(int argc, char** argv) {
         return EXIT_SUCCESS;
     } catch (const std::exception& error) {
         // The instances have shown the ends of their logs while they were put away.
-        std::fprintf(stderr, "\nquickstart failed: %s\n", error.what());
+        (void)std::fprintf(stderr, "\nquickstart failed: %s\n", error.what());
         return kFailed;
     }
 }

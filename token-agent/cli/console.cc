@@ -15,11 +15,42 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// While it lives, ctrl-Z is for `interrupt`, which hears of it as soon as it is blocked.
+class HeldSuspension {
+public:
+    explicit HeldSuspension(bool wanted) {
+        sigset_t suspend;
+        (void)::sigemptyset(&suspend);
+        (void)::sigaddset(&suspend, SIGTSTP);
+        held_ = wanted && ::pthread_sigmask(SIG_BLOCK, &suspend, &before_) == 0;
+    }
+    ~HeldSuspension() {
+        sigset_t pending;
+        (void)::sigemptyset(&pending);
+        (void)::sigpending(&pending);
+        // One that came has called the prompt off and must not suspend us too: ~Interrupt takes it.
+        if (held_ && ::sigismember(&pending, SIGTSTP) == 0) {
+            (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+        }
+    }
+    HeldSuspension(const HeldSuspension&) = delete;
+    HeldSuspension& operator=(const HeldSuspension&) = delete;
+    HeldSuspension(HeldSuspension&&) = delete;
+    HeldSuspension& operator=(HeldSuspension&&) = delete;
+
+private:
+    bool held_ = false;
+    sigset_t before_{};
+};
+
 /// Echo comes back whatever happens: a shell without it looks dead.
 class HiddenInput {
 public:
-    HiddenInput(int fd, Echo echo) : fd_(fd) {
-        if (echo == Echo::On || ::isatty(fd) == 0 || ::tcgetattr(fd, &before_) != 0) {
+    HiddenInput(const Console& console, Echo echo)
+        : fd_(console.in),
+          wanted_(echo == Echo::Off && ::isatty(fd_) != 0 && ::tcgetattr(fd_, &before_) == 0),
+          held_(wanted_ && console.interrupt != nullptr) {
+        if (!wanted_) {
             return;
         }
         termios hidden = before_;
@@ -28,11 +59,11 @@ public:
         hidden.c_lflag &= ~static_cast<tcflag_t>(ICANON);
         hidden.c_cc[VMIN] = 1;
         hidden.c_cc[VTIME] = 0;
-        active_ = ::tcsetattr(fd, TCSADRAIN, &hidden) == 0;
+        active_ = ::tcsetattr(fd_, TCSAFLUSH, &hidden) == 0;
     }
     ~HiddenInput() {
         if (active_) {
-            (void)::tcsetattr(fd_, TCSADRAIN, &before_);
+            (void)::tcsetattr(fd_, TCSAFLUSH, &before_);
         }
     }
     HiddenInput(const HiddenInput&) = delete;
@@ -54,8 +85,10 @@ public:
 
 private:
     int fd_;
-    bool active_ = false;
     termios before_{};
+    bool wanted_;
+    HeldSuspension held_;  // ends after the echo is back
+    bool active_ = false;
 };
 
 }  // namespace
@@ -63,10 +96,11 @@ private:
 Interrupt::Interrupt() {
     sigset_t wanted;
     (void)::sigemptyset(&wanted);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
         (void)::sigaddset(&wanted, number);
     }
     blocked_ = ::pthread_sigmask(SIG_BLOCK, &wanted, &before_) == 0;
+    (void)::sigaddset(&wanted, SIGTSTP);  // heard where a hidden prompt blocks it
     fd_ = UniqueFd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
@@ -145,7 +179,7 @@ bool wait_readable(int fd, const Interrupt* interrupt, BootTime until) {
 }
 
 Result<Secret> read_line(const Console& console, Echo echo, BootTime deadline) {
-    const HiddenInput hidden(console.in, echo);
+    const HiddenInput hidden(console, echo);
     WipedBytes bytes;
     bool too_long = false;
     for (;;) {

@@ -18,8 +18,9 @@
 
 namespace postbearer::cli {
 
-/// While it lives, SIGINT, SIGTERM and SIGHUP do not end the process but show at fd(), so that a
-/// login can be called off and the terminal put right.
+/// While it lives, SIGINT, SIGTERM, SIGHUP and SIGQUIT do not end the process but show at fd(), so
+/// that a login can be called off and the terminal put right. So does SIGTSTP at a hidden prompt,
+/// which would leave the shell without echo.
 class Interrupt {
 public:
     Interrupt();
@@ -81,8 +82,8 @@ enum class Echo : std::uint8_t { On, Off };
 inline constexpr std::size_t kMaxLineBytes = 16UL * 1024;
 
 /// One line of `console.in` without its end, at most kMaxLineBytes, until `deadline`. Echo::Off
-/// only matters on a terminal. Errors: Denied, ctrl-C; Timeout; Config, no line came (end of
-/// input) or it is too long.
+/// only matters on a terminal, where what was typed ahead, or stays unread, is dropped. Errors:
+/// Denied, ctrl-C; Timeout; Config, no line came (end of input) or it is too long.
 [[nodiscard]] Result<Secret> read_line(const Console& console, Echo echo, BootTime deadline);
 
 /// True: `fd` is readable. False: the time is over, or ctrl-C came (ask the interrupt).

@@ -107,16 +107,14 @@ std::string confirmation(const std::string& by) {
     return "(NOT confirmed: the provider did not say who signed in)";
 }
 
-void say_done(const LoginSession& session, const Console& console) {
+void say_done(LoginSession& session, const Console& console) {
     const std::string account = session.text("account");
     const std::string user = session.text("user");
     console.line("\nLogged in: " + (user.empty() ? session.text("login") : user) + " " +
                  confirmation(session.text("user_confirmed_by")));
     console.line("Resources: " + joined(session.document()["consented"], ", "));
-    for (const Json::Value& warning : session.document()["warnings"]) {
-        if (warning.isString()) {
-            console.line("Warning: " + printable(warning.asString(), kMaxLineBytes));
-        }
+    for (const std::string& warning : session.new_warnings()) {
+        console.line("Warning: " + warning);
     }
     console.line("\nThe agent keeps this login from now on. Try it:\n\n    postbearer token " +
                  account + " --test");
@@ -150,6 +148,34 @@ Result<void> run_flow(LoginSession& session, Flow flow, const Options& options,
             break;
     }
     return paste_flow(session, console, options, redirect_uri);
+}
+
+/// The flow ended before the session did. The agent has the last word on what became of the login.
+int give_up(LoginSession& session, const Console& console, const Error& why) {
+    const bool told = session.cancel();
+    if (session.done()) {
+        say_done(session, console);
+        return kDone;
+    }
+    if (told && session.waiting()) {
+        return refuse(console,
+                      "the login is complete, waits for the store, and the agent goes on with it; "
+                      "see postbearer status " +
+                          session.text("account"));
+    }
+    const bool called_off = console.interrupt != nullptr && console.interrupt->seen();
+    std::string words = called_off ? "called off" : why.context;
+    if (!told) {
+        words += "; the agent has not confirmed that the login has ended: see postbearer status " +
+                 session.text("account");
+    } else if (const std::string so_far = joined(session.document()["consented"], ", ");
+               !so_far.empty()) {
+        words += called_off ? " after the consent for " + so_far : "";
+        words += "; nothing was stored";
+    } else if (called_off) {
+        words += "; nothing has changed";
+    }
+    return refuse(console, words);
 }
 
 }  // namespace
@@ -210,12 +236,7 @@ int login(const Options& options, const Console& console) {
     say_plan(*plan, options, console);
     const Result<void> ended = run_flow(session, *flow, options, console, *plan);
     if (!ended) {
-        session.cancel();
-        const bool called_off = console.interrupt != nullptr && console.interrupt->seen();
-        const std::string so_far = joined(session.document()["consented"], ", ");
-        const std::string words = so_far.empty() ? "called off; nothing has changed"
-                                                 : "called off after the consent for " + so_far;
-        return refuse(console, called_off ? words : ended.error().context);
+        return give_up(session, console, ended.error());
     }
     if (!session.done()) {
         return say_failed(session, console);

@@ -3,7 +3,9 @@
 // The three ways through a login: a code typed elsewhere (RFC 8628), a browser that comes back to
 // us (RFC 8252 section 7.3), the address it ends up at pasted by hand.
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "token-agent/cli/login.hh"
 #include "token-agent/cli/login_session.hh"
@@ -51,7 +53,36 @@ Page page_of(const Result<void>& taken, const LoginSession& session) {
     if (!taken) {
         return Page::Failed;
     }
+    if (session.busy()) {
+        return Page::Working;
+    }
     return session.done() ? Page::Done : session.waiting() ? Page::NextStep : Page::Failed;
+}
+
+/// While the agent has all that it wants of us for now.
+Result<void> wait_for_agent(LoginSession& session, const Console& console) {
+    Result<void> taken;
+    Progress progress(console);
+    bool storing = false;
+    while (taken && session.busy()) {
+        const std::vector<std::string> warnings = session.new_warnings();
+        if (!warnings.empty() || storing != session.storing()) {
+            progress.finish();
+            storing = session.storing();
+        }
+        for (const std::string& warning : warnings) {
+            console.line("Warning: " + warning);
+        }
+        const auto tick = [&] {
+            progress.show(storing ? "complete; the agent cannot write its store yet: " +
+                                        session.time_left() + " to mend it"
+                                  : "taken; the agent is working on it",
+                          BootClock::now());
+        };
+        tick();
+        taken = session.wait(tick);
+    }
+    return taken;
 }
 
 }  // namespace
@@ -60,6 +91,11 @@ Result<void> device_flow(LoginSession& session, const Console& console) {
     Result<void> taken = session.start(Flow::Device, {});
     Progress progress(console);
     for (int shown = 0; taken && session.waiting();) {
+        if (session.busy()) {
+            progress.finish();
+            taken = wait_for_agent(session, console);
+            continue;
+        }
         if (shown != session.step()) {
             progress.finish();
             say_code(session, console);
@@ -96,8 +132,16 @@ Result<void> browser_flow(LoginSession& session, const Console& console, const O
     }
     ExpectedRedirect expected;
     while (taken && session.waiting()) {
+        if (session.busy()) {
+            taken = wait_for_agent(session, console);
+            continue;
+        }
+        auto next = expect_redirect(*uri, port, session.text("authorize_url"));
+        if (!next) {
+            return tl::unexpected(next.error());
+        }
+        expected = std::move(*next);
         say_address(session, console);
-        expected = expect_redirect(*uri, port, session.text("authorize_url"));
         Progress progress(console);
         const auto query = listener->wait(expected, console.interrupt, code_deadline(session), [&] {
             progress.show("waiting for the browser, " + session.time_left(), BootClock::now());
@@ -131,6 +175,10 @@ Result<void> paste_flow(LoginSession& session, const Console& console, const Opt
     Result<void> taken = session.start(Flow::Paste, uri->with_port(port));
     int pastes = 0;
     for (int shown = 0; taken && session.waiting();) {
+        if (session.busy()) {
+            taken = wait_for_agent(session, console);
+            continue;
+        }
         if (shown != session.step()) {
             say_address(session, console);
             console.line(

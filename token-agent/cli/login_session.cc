@@ -56,7 +56,9 @@ Secret LoginSession::session_arguments() const {
 }
 
 Result<void> LoginSession::wait(const AdminTalk::Tick& tick) {
-    return take(talk_.call("login_wait", session_arguments(), kWaitPatience, tick));
+    const bool was_busy = busy();
+    Result<void> taken = take(talk_.call("login_wait", session_arguments(), kWaitPatience, tick));
+    return !taken && was_busy && is_late(taken.error()) ? Result<void>() : taken;
 }
 
 Result<void> LoginSession::answer(const Secret& url) {
@@ -67,14 +69,49 @@ Result<void> LoginSession::answer(const Secret& url) {
     }
     AdminArguments arguments;
     arguments.add("session", text("session")).add("url", given);
-    return take(talk_.call("login_answer", std::move(arguments).finish(), kPatience));
+    const int step = this->step();
+    Result<void> taken = take(talk_.call("login_answer", std::move(arguments).finish(), kPatience));
+    if (!taken && !is_late(taken.error())) {
+        return taken;
+    }
+    answered_step_ = step;
+    return {};
 }
 
-void LoginSession::cancel() {
-    if (waiting()) {
-        (void)talk_.call_last("login_cancel", session_arguments(), kCancelPatience);
-        now_["state"] = "failed";
+bool LoginSession::cancel() {
+    if (!waiting()) {
+        return true;
     }
+    return take(talk_.call_last("login_cancel", session_arguments(), kCancelPatience)).has_value();
+}
+
+bool LoginSession::is_late(const Error& error) const {
+    const bool called_off = console_.interrupt != nullptr && console_.interrupt->seen();
+    return error.code == Errc::Timeout && !called_off;
+}
+
+bool LoginSession::storing() const {
+    return waiting() && now_["storing"].isBool() && now_["storing"].asBool();
+}
+
+bool LoginSession::busy() const {
+    const bool wanted = now_["authorize_url"].isString() || now_["user_code"].isString();
+    return waiting() && (storing() || !wanted || step() == answered_step_);
+}
+
+std::vector<std::string> LoginSession::new_warnings() {
+    std::vector<std::string> fresh;
+    const Json::Value& list = now_["warnings"];
+    for (Json::ArrayIndex i = 0; list.isArray() && i < list.size(); ++i) {
+        std::string words =
+            list[i].isString() ? printable(list[i].asString(), kMaxLineBytes) : std::string();
+        if (!words.empty() && std::find(given_warnings_.begin(), given_warnings_.end(), words) ==
+                                  given_warnings_.end()) {
+            given_warnings_.push_back(words);
+            fresh.push_back(std::move(words));
+        }
+    }
+    return fresh;
 }
 
 Result<void> LoginSession::take(Result<Json::Value> answer) {
@@ -84,7 +121,8 @@ Result<void> LoginSession::take(Result<Json::Value> answer) {
     if (!answer->isObject() || !(*answer)["state"].isString()) {
         return failure(Errc::Protocol, "garbled answer: no login document");
     }
-    const bool news = now_["step"] != (*answer)["step"] || now_["state"] != (*answer)["state"];
+    const auto changed = [&](const char* name) { return now_[name] != (*answer)[name]; };
+    const bool news = changed("step") || changed("state") || changed("storing");
     now_ = std::move(*answer);
     const Json::Value& left = now_["expires_in"];
     deadline_ = BootClock::now() +

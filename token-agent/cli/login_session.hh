@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/clock.hh"
 #include "common/result.hh"
@@ -30,13 +31,21 @@ public:
     [[nodiscard]] Result<void> start(Flow flow, const std::string& redirect_uri);
     /// login_wait: until something changed, 20 s at most; `tick` once a second.
     [[nodiscard]] Result<void> wait(const AdminTalk::Tick& tick);
-    /// login_answer. Denied: the agent does not take it, and the session goes on.
+    /// login_answer. Denied: the agent does not take it, and the session goes on. Success: it did
+    /// or may have, which also an agent that gives no answer in time may.
     [[nodiscard]] Result<void> answer(const Secret& url);
-    /// login_cancel, unless it has ended.
-    void cancel();
+    /// login_cancel, unless it has ended. A login that is complete is not given up: look at done()
+    /// and waiting() then. False: the agent did not say what became of it.
+    [[nodiscard]] bool cancel();
 
     [[nodiscard]] bool waiting() const { return state() == "waiting"; }
     [[nodiscard]] bool done() const { return state() == "done"; }
+    /// Nothing is wanted of the person: the agent works on what it has of this step, or writes its
+    /// store. What it holds then may be the only copy of the login, so no clock of ours ends it.
+    [[nodiscard]] bool busy() const;
+    [[nodiscard]] bool storing() const;
+    /// Those that it has not given yet.
+    [[nodiscard]] std::vector<std::string> new_warnings();
     [[nodiscard]] std::string text(const char* name) const;
     [[nodiscard]] int step() const;
     /// When this step's code or state ends.
@@ -47,6 +56,8 @@ public:
 private:
     [[nodiscard]] std::string state() const { return text("state"); }
     [[nodiscard]] Result<void> take(Result<Json::Value> answer);
+    /// No answer in time, and nobody pressed ctrl-C.
+    [[nodiscard]] bool is_late(const Error& error) const;
     [[nodiscard]] Secret session_arguments() const;
 
     const Options& options_;
@@ -54,6 +65,8 @@ private:
     AdminTalk talk_;
     Json::Value now_;
     BootTime deadline_;
+    int answered_step_ = 0;
+    std::vector<std::string> given_warnings_;
 };
 
 /// The flows: each until the session has ended, or an error that is not the session's own.

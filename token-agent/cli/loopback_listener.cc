@@ -73,6 +73,9 @@ std::string page_response(Page page) {
         case Page::NextStep:
             return response("200 OK", "One more step",
                             "Go back to the terminal: it shows the next address to open.");
+        case Page::Working:
+            return response("200 OK", "Your sign-in has arrived",
+                            "Go back to the terminal: it says what comes of it.");
         case Page::Failed:
             break;
     }
@@ -127,9 +130,7 @@ Result<Secret> LoopbackListener::wait(const ExpectedRedirect& expected, const In
         }
         for (auto each = connections_.begin(); each != connections_.end();) {
             if (serve(*each, expected)) {
-                if (!expected.state.empty()) {
-                    taken_states_.push_back(expected.state);
-                }
+                taken_states_.push_back(expected.state);
                 const std::string_view query = judge_request(view(each->bytes), expected).query;
                 Secret out(query);
                 taken_ = std::move(each->fd);

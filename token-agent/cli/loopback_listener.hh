@@ -20,7 +20,7 @@
 namespace postbearer::cli {
 
 /// What the browser shows in the end. Fixed texts: nothing that came in a request goes out again.
-enum class Page : std::uint8_t { Done, NextStep, Failed };
+enum class Page : std::uint8_t { Done, NextStep, Working, Failed };
 
 struct LoopbackLimits {
     std::chrono::milliseconds per_connection{5'000};  // for the head of a request

@@ -7,6 +7,7 @@
 #include <exception>
 #include <iterator>
 
+#include "common/service/privileges.hh"
 #include "common/text.hh"
 #include "token-agent/cli/command.hh"
 #include "token-agent/cli/command_line.hh"
@@ -153,6 +154,8 @@ int run(int argc, char** argv) {
 }  // namespace postbearer::cli
 
 int main(int argc, char** argv) {
+    // Before anything is read: tokens, passphrases and authorization codes pass through here.
+    postbearer::service::forbid_dumps();
     try {
         return postbearer::cli::run(argc, argv);
     } catch (const std::exception& error) {

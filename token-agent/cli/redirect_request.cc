@@ -128,15 +128,21 @@ Result<RedirectUri> parse_redirect_uri(std::string_view uri) {
     return out;
 }
 
-ExpectedRedirect expect_redirect(const RedirectUri& uri, std::uint16_t port,
-                                 std::string_view authorize_url) {
+Result<ExpectedRedirect> expect_redirect(const RedirectUri& uri, std::uint16_t port,
+                                         std::string_view authorize_url) {
+    const std::string_view state = url_parameter(authorize_url, "state").value_or("");
+    if (state.empty()) {
+        return failure(Errc::Protocol,
+                       "the address that the agent gave has no state, so that an answer to it "
+                       "could come from anybody");
+    }
     ExpectedRedirect expected;
     expected.authority = uri.host;
     if (port != kHttpPort) {  // browsers leave the scheme's own port out
         expected.authority += ":" + std::to_string(port);
     }
     expected.path = uri.path.empty() ? "/" : uri.path;
-    expected.state = std::string(url_parameter(authorize_url, "state").value_or(""));
+    expected.state = std::string(state);
     return expected;
 }
 
@@ -165,7 +171,7 @@ RequestVerdict judge_request(std::string_view head, const ExpectedRedirect& expe
     if (take_until(query, "?") != expected.path) {
         return {404, {}};
     }
-    const bool ours = expected.state.empty() ||
+    const bool ours = !expected.state.empty() &&
                       query_parameter(query, "state") == std::string_view(expected.state);
     if (fields->body || query.empty() || !ours) {
         return {400, {}};

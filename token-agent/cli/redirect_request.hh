@@ -34,11 +34,12 @@ struct RedirectUri {
 struct ExpectedRedirect {
     std::string authority;  // "localhost:4321", the one Host that is right
     std::string path;       // "/" or longer
-    std::string state;      // of the authorization URL; empty: it has none
+    std::string state;      // of the authorization URL; no request fits an empty one
 };
 
-[[nodiscard]] ExpectedRedirect expect_redirect(const RedirectUri& uri, std::uint16_t port,
-                                               std::string_view authorize_url);
+/// Error: Protocol, the URL has no state, and any page could send us an answer.
+[[nodiscard]] Result<ExpectedRedirect> expect_redirect(const RedirectUri& uri, std::uint16_t port,
+                                                       std::string_view authorize_url);
 
 /// Bytes up to and with the empty line; nullopt: not whole yet.
 [[nodiscard]] std::optional<std::size_t> request_head_length(std::string_view bytes) noexcept;

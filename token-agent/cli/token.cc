@@ -12,7 +12,6 @@
 
 #include "common/agent_client.hh"
 #include "common/agent_messages.hh"
-#include "common/service/privileges.hh"
 #include "token-agent/cli/command.hh"
 #include "token-agent/socket_paths.hh"
 
@@ -100,7 +99,6 @@ int run_token(const Options& options) {
     if (options.test) {
         return test_token(options);
     }
-    service::forbid_dumps();
     protocol::TokenRequest request;
     request.account = options.arguments.front();
     request.resource = *resource;

@@ -48,6 +48,10 @@ public:
     /// A login, logout or import is in the store: what was kept in memory of the one before goes.
     void account_changed(std::string_view provider_name, std::string_view account);
 
+    /// Nothing new is sent from now on; what is under way ends well while the loop turns.
+    void stop() noexcept { stopping_ = true; }
+    /// Something is at a provider or in memory only that a stop of the agent would lose.
+    [[nodiscard]] bool busy() const noexcept;
     /// Logins whose newest refresh token is in memory only.
     [[nodiscard]] std::size_t unsaved() const noexcept;
     /// Why the store could not be written last, and empty once it could.
@@ -76,7 +80,7 @@ private:
     void drop_if_idle(const Place& place);
     void finished(const Place& place);
     void keep_unsaved(const Place& place, const std::string& client_id, StoredLogin login,
-                      const ExchangeAnswer& answer, const Error& why);
+                      const Secret& refresh_token, const Error& why);
     void drop_unsaved(Lane& lane);
     void plan_save(const Place& place, Unsaved& unsaved);
     void save_now(const Place& place, const Unsaved& unsaved,
@@ -85,11 +89,12 @@ private:
     /// True: the newest refresh token is on disk now, or a newer login is.
     bool note_saved(const Place& place, const Result<std::uint64_t>& result);
     void note_store(const Result<void>& outcome);
-    void tell_needs_user(const Place& place, const FetchFailure& failure);
+    void tell_trouble(const Place& place, const FetchFailure& failure);
 
     Services services_;
     std::map<Place, Lane> lanes_;
     std::string store_trouble_;
+    bool stopping_ = false;
     std::shared_ptr<bool> alive_;
 };
 

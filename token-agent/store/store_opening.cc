@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/store/store_opening.hh"
 
+#include <charconv>
 #include <utility>
 
 #include "token-agent/store/aead.hh"
@@ -91,14 +92,50 @@ Result<std::int64_t> schema_version(Database& database, const std::string& path)
     return *version;
 }
 
-/// Protocol: what SQLite finds wrong.
-Result<void> check_health(Database& database, const std::string& path) {
+/// quick_check gives a failed read as a finding among others, not as an error: "Page 105: unable to
+/// get the page. error code=8458", and for what hangs on a page "failed to get page 105".
+bool could_not_read(std::string_view verdict) {
+    if (verdict.find("failed to get page") != std::string_view::npos) {
+        return true;
+    }
+    constexpr std::string_view kMark = "error code=";
+    for (auto at = verdict.find(kMark); at != std::string_view::npos; at = verdict.find(kMark)) {
+        verdict.remove_prefix(at + kMark.size());
+        int code = 0;
+        (void)std::from_chars(verdict.data(), verdict.data() + verdict.size(), code);
+        // SQLITE_IOERR_CORRUPTFS is an error of the disk by its primary code, whatever its name.
+        if ((code & 0xFF) != SQLITE_CORRUPT && (code & 0xFF) != SQLITE_NOTADB) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Protocol: what SQLite finds wrong. Unavailable: a page could not be read.
+Result<void> look_for_damage(Database& database, const std::string& path) {
     const auto verdict = database.text("PRAGMA quick_check(1)");
     if (!verdict) {
         return tl::unexpected(verdict.error());
     }
+    if (could_not_read(*verdict)) {
+        return refused(Errc::Unavailable, path, "cannot be read now: " + *verdict);
+    }
     if (*verdict != "ok") {
         return refused(Errc::Protocol, path, "the database is damaged: " + *verdict);
+    }
+    return {};
+}
+
+/// Protocol: what SQLite finds wrong. Damage has to be found twice, the second time in what is on
+/// the disk then and not in what was read before: setting aside costs everybody a login.
+Result<void> check_health(Database& database, const std::string& path) {
+    auto looked = look_for_damage(database, path);
+    if (!looked && looked.error().code == Errc::Protocol) {
+        (void)sqlite3_db_release_memory(database.raw());  // always SQLITE_OK
+        looked = look_for_damage(database, path);
+    }
+    if (!looked) {
+        return looked;
     }
     const auto tables =
         database.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'record')");
@@ -163,7 +200,10 @@ Result<Secret> index_key(Database& database, const std::string& path, const KeyR
     }
     auto key = ring.open(kIndexKeyPlace, *sealed);
     if (!key) {
-        return refused(Errc::Protocol, path, "its index key " + key.error().context);
+        const bool damaged = key.error().code == Errc::Protocol;
+        return refused(key.error().code, path,
+                       (damaged ? "its index key " : "its index key cannot be opened: ") +
+                           key.error().context);
     }
     return key;
 }

@@ -33,7 +33,7 @@ struct OpenStore {
 };
 
 /// Config: owner, mode, another process, a newer schema, a key that does not fit; the sentence says
-/// what to do. Unavailable: it can neither be written nor read now.
+/// what to do. Unavailable: it can neither be written nor read now; nothing was set aside.
 [[nodiscard]] Result<OpenStore> open_store(const std::string& path, const KeyRing& ring,
                                            std::chrono::milliseconds busy_timeout, WallTime now);
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/config_loader.hh"
 
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -28,6 +32,45 @@ BOOST_AUTO_TEST_CASE(all_mistakes_are_found_in_one_run) {
         errors_of("[agent]\nacount = 1\nuser = 7\n",
                   "[agent]\n[[account]]\nmatch = \"\"\nprovider = \"x\"\ngrant = \"y\"\n");
     BOOST_TEST(errors == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(secrets_may_belong_to_the_agents_user) {
+    constexpr std::string_view kRest =
+        "master_key = \"file:/key\"\nprevious_master_keys = [\"file:/old\"]\n";
+    for (const bool named : {true, false}) {
+        const FakeHost host;
+        const std::string text = "[agent]\n" + std::string(kRest) +
+                                 (named ? "user = \"postfix\"\n" : "") + std::string(kBase);
+        const ConfigText texts[] = {{"agent.toml", text}};
+        BOOST_TEST_REQUIRE(load_config_texts(texts, host).has_value());
+        BOOST_REQUIRE(host.owners().size() == 3U);
+        for (const std::optional<uid_t>& owner : host.owners()) {
+            BOOST_TEST((owner == (named ? std::optional<uid_t>(101) : std::nullopt)));
+        }
+    }
+}
+
+/// As `postbearer import sasl-xoauth2` leaves them; the agent starts as root.
+BOOST_AUTO_TEST_CASE(root_reads_the_secrets_of_the_agents_user) {
+    const passwd* const user = ::getpwnam("nobody");  // NOLINT(concurrency-mt-unsafe)
+    if (::geteuid() != 0 || user == nullptr) {
+        return;
+    }
+    const test::TempDir dir;
+    const std::string secret = dir.path() / "contoso-secret";
+    std::ofstream(secret) << "s3cret\n";
+    BOOST_REQUIRE(::chmod(secret.c_str(), 0600) == 0);
+    BOOST_REQUIRE(::chown(secret.c_str(), user->pw_uid, user->pw_gid) == 0);
+    std::string rest(kBase);
+    rest.replace(rest.find("credential:contoso"), 18, "file:" + secret);
+    rest.replace(rest.find("\"postfix\""), 9, "\"root\"");
+    for (const bool named : {true, false}) {
+        std::ofstream(dir.path() / "agent.toml")
+            << (named ? "[agent]\nuser = \"nobody\"\n" : "") << rest;
+        const auto loaded = load_config(dir.path() / "agent.toml");
+        BOOST_TEST(loaded.has_value() == named,
+                   (loaded ? std::string("loaded") : loaded.error().front()));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(duplicates_across_files_name_both_places) {

@@ -23,6 +23,7 @@ inline constexpr std::string_view kSealingKey = "0123456789abcdef0123456789abcde
 class FakeHost final : public ConfigHost {
 public:
     [[nodiscard]] Result<Secret> read_secret(const SecretReference& reference) const override {
+        owners_.push_back(reference.also_owner);
         if (reference.name == "missing") {
             return failure(Errc::Config, "missing cannot be opened: No such file or directory");
         }
@@ -43,6 +44,12 @@ public:
         }
         return {};
     }
+
+    /// Who else a secret might belong to, in the order they were read.
+    [[nodiscard]] const std::vector<std::optional<uid_t>>& owners() const { return owners_; }
+
+private:
+    mutable std::vector<std::optional<uid_t>> owners_;
 };
 
 inline ConfigResult load_text(std::string_view text, std::string_view extra = {}) {

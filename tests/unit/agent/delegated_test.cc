@@ -78,6 +78,11 @@ struct Room {
         return (*shown)->error();
     }
     test::MemoryStore::Login& login() { return store.logins[kPlace]; }
+    /// A server that may take each refresh token once; of Microsoft it is known that it does not.
+    void generic_provider() {
+        config->providers[0].type = ProviderType::Oidc;
+        config->providers[0].token_endpoint = "https://idp.example/token";
+    }
     void store_breaks() {
         store.write_error = Error{Errc::Unavailable, "token store /x/tokens.db: the disk is full"};
     }
@@ -201,10 +206,24 @@ BOOST_AUTO_TEST_CASE(a_damaged_record_says_so_and_is_not_touched) {
     BOOST_TEST((error(shown).answer.failure_class == FailureClass::NeedsUser));
     BOOST_TEST(error(shown).answer.message.find("the record is damaged") != std::string::npos);
     BOOST_TEST(login().token == "rt-1");
+    (void)fetch();
+    turn();
+    BOOST_TEST(log.count("event=account_needs_user account=alice@contoso.com") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_record_whose_key_is_missing_is_for_the_admin) {
+    store.read_error = Error{Errc::Config, "the login is sealed with key 1f0c, not in the ring"};
+    const auto shown = fetch();
+    turn();
+    BOOST_TEST((error(shown).answer.failure_class == FailureClass::NeedsAdmin));
+    for (const char* word : {"sealed with key 1f0c", "previous_master_keys", "restart"}) {
+        BOOST_TEST(error(shown).answer.message.find(word) != std::string::npos,
+                   error(shown).answer.message);
+    }
+    BOOST_TEST(client.seen().empty());
 }
 
 // ---- errors lose nothing
-// --------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(no_error_deletes_the_refresh_token) {
     const auto fails = [&](auto&& script) {
@@ -259,6 +278,7 @@ BOOST_AUTO_TEST_CASE(needs_user_is_told_once) {
 }
 
 BOOST_AUTO_TEST_CASE(a_crash_in_the_middle_is_named) {
+    generic_provider();
     login().attempt_at = time.wall() - 3600s;  // an agent before this one began it
     client.answer(400, kInvalidGrant);
     const auto shown = fetch();
@@ -270,7 +290,18 @@ BOOST_AUTO_TEST_CASE(a_crash_in_the_middle_is_named) {
     BOOST_TEST(message.find("postbearer login alice@contoso.com") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(where_old_refresh_tokens_are_taken_the_provider_s_reason_comes_first) {
+    login().attempt_at = time.wall() - 3600s;
+    client.answer(400, R"({"error":"invalid_grant","error_codes":[50173]})");
+    const auto shown = fetch();
+    turn();
+    const std::string& message = error(shown).answer.message;
+    BOOST_TEST(error(shown).answer.hint == "AADSTS50173");
+    BOOST_TEST(message.find("AADSTS50173") < message.find("the agent was stopped"), message);
+}
+
 BOOST_AUTO_TEST_CASE(a_refusal_without_a_crash_does_not_speak_of_one) {
+    generic_provider();
     client.answer(400, kInvalidGrant);
     const auto shown = fetch();
     turn();
@@ -287,7 +318,6 @@ BOOST_AUTO_TEST_CASE(a_refusal_without_a_crash_does_not_speak_of_one) {
 }
 
 // ---- a store that cannot be written
-// ---------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(no_rotating_renewal_begins_while_the_old_token_lasts) {
     store_breaks();
@@ -398,8 +428,71 @@ BOOST_AUTO_TEST_CASE(a_login_that_comes_during_a_renewal_wins) {
     BOOST_TEST(login().token == "rt-new");
 }
 
+BOOST_AUTO_TEST_CASE(a_new_refresh_token_beside_a_bad_access_token_is_kept) {
+    const char* const answers[] = {
+        R"({"access_token":"at","token_type":"Bearer","expires_in":-1,"refresh_token":"rt-2"})",
+        R"({"access_token":"at","token_type":"mac","expires_in":60,"refresh_token":"rt-3"})",
+        R"({"token_type":"Bearer","expires_in":60,"refresh_token":"rt-4"})"};
+    int number = 2;
+    for (const char* answer : answers) {
+        client.answer(200, answer);
+        const auto shown = fetch();
+        turn();
+        BOOST_TEST(!(*shown)->has_value());
+        BOOST_TEST((error(shown).refresh_token == nullptr));  // nobody else sees it
+        BOOST_TEST(login().token == "rt-" + std::to_string(number++));
+    }
+    store_breaks();
+    client.answer(200, answers[0]);
+    (void)fetch();
+    turn();
+    BOOST_TEST(source->unsaved() == 1U);
+    store.write_error.reset();
+    time.advance(10s);
+    BOOST_TEST(login().token == "rt-2");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_refresh_token_that_is_none_is_told) {
+    client.answer(200, answer_with("at-1", "a\\u0001b"));
+    const auto shown = fetch();
+    turn();
+    BOOST_TEST(token(shown) == "at-1");
+    BOOST_TEST(login().token == "rt-1");
+    BOOST_TEST(log.count("event=refresh_token_unusable account=alice@contoso.com") == 1U);
+}
+
+// ---- the end of the agent
+
+BOOST_AUTO_TEST_CASE(a_stop_waits_for_what_is_at_the_provider_and_begins_nothing) {
+    const auto first = fetch(Resource::Smtp);
+    const auto second = fetch(Resource::Imap);
+    time.run_due();
+    time.run_due();
+    BOOST_REQUIRE(client.waiting() == 1U);
+    BOOST_TEST(source->busy());
+    source->stop();
+    client.answer(200, answer_with("at-1", "rt-2"));
+    turn();
+    BOOST_TEST(token(first) == "at-1");
+    BOOST_TEST(login().token == "rt-2");
+    BOOST_TEST((error(second).answer.failure_class == FailureClass::Transient));
+    BOOST_TEST(client.seen().size() == 1U);
+    BOOST_TEST(!source->busy());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_in_memory_only_keeps_it_busy) {
+    BOOST_TEST(!source->busy());
+    store_breaks();
+    client.answer(200, answer_with("at-1", "rt-2"));
+    (void)fetch();
+    turn();
+    BOOST_TEST(source->busy());
+    store.write_error.reset();
+    time.advance(10s);
+    BOOST_TEST(!source->busy());
+}
+
 // ---- what is written beside it
-// --------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(the_access_token_is_stored_with_its_scope) {
     client.answer(200, answer_with("at-1", "rt-2"));

@@ -14,9 +14,9 @@ namespace {
 using namespace postbearer;
 using namespace postbearer::agent;
 using namespace std::chrono_literals;
-using std::chrono::seconds;
 using protocol::FailureClass;
 using protocol::FailureCode;
+using std::chrono::seconds;
 
 const std::pair<test::MemoryStore::Place, Resource> kSlot{{"contoso", ""}, Resource::Smtp};
 
@@ -46,8 +46,8 @@ struct Room {
         access.token = Secret("stored");
         access.issued_at = time.wall() - age;
         access.life = life;
-        access.scope = scope.empty() ? scope_words(config->providers[0], Resource::Smtp,
-                                                   Grant::ClientCredentials)
+        access.scope = scope.empty() ? token_identity(config->providers[0], Resource::Smtp,
+                                                      Grant::ClientCredentials)
                                      : scope;
         BOOST_REQUIRE(store.put_access({"contoso", "", "client"}, Resource::Smtp, access));
     }
@@ -126,6 +126,13 @@ BOOST_AUTO_TEST_CASE(a_clock_that_was_set_back_makes_it_useless) {
 
 BOOST_AUTO_TEST_CASE(one_of_other_scopes_is_not_used) {
     stored(600s, 3600s, "https://elsewhere/.default");
+    (void)fetch();
+    BOOST_TEST(inner.waiting() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(one_of_another_tenant_is_not_used) {
+    stored(600s);
+    config->providers[0].tenant = "elsewhere.example";
     (void)fetch();
     BOOST_TEST(inner.waiting() == 1U);
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include <boost/test/unit_test.hpp>
@@ -44,6 +45,17 @@ struct Terminal : Scene {
                       static_cast<ssize_t>(keys.size()));
     }
 
+    /// What the terminal shows next; what was typed has arrived then.
+    [[nodiscard]] std::string echoed(std::size_t size) const {
+        std::string text(size, ' ');
+        for (std::size_t used = 0; used < size;) {
+            const ssize_t got = ::read(master.get(), text.data() + used, size - used);
+            BOOST_REQUIRE(got > 0);
+            used += static_cast<std::size_t>(got);
+        }
+        return text;
+    }
+
     UniqueFd master;
     UniqueFd slave;
 };
@@ -81,9 +93,11 @@ BOOST_FIXTURE_TEST_CASE(a_prompt_has_a_deadline, Scene) {
 
 BOOST_FIXTURE_TEST_CASE(echo_is_off_while_a_secret_is_typed_and_back_afterwards, Terminal) {
     BOOST_TEST(echoes());
-    // The prompt's own time is the only moment to look: as soon as it reads, keys come.
-    press("hunter");
+    const std::string ahead = "typed ahead";  // was shown, so it is no part of a secret
+    press(ahead);
+    BOOST_TEST(echoed(ahead.size()) == ahead);
     BOOST_TEST(echoes());
+    // The prompt's own time is the only moment to look: as soon as it reads, keys come.
     bool was_hidden = false;
     std::thread typist([&] {
         for (int i = 0; i < 3000 && !was_hidden; ++i) {
@@ -91,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(echo_is_off_while_a_secret_is_typed_and_back_afterwards,
             (void)::poll(nullptr, 0, 10);
         }
         press(
-            "2\x7F"
+            "hunter2\x7F"
             "3\n");
     });
     const std::string text = read_text(console, Echo::Off);
@@ -120,6 +134,51 @@ BOOST_FIXTURE_TEST_CASE(echo_comes_back_after_ctrl_c, Terminal) {
     BOOST_TEST(echoes());
 }
 
+/// Signals that the terminal sends while a secret is typed.
+struct Signalled : Terminal {
+    std::string read_with(int number) {
+        const Interrupt interrupt;
+        console.interrupt = &interrupt;
+        const pthread_t reader = ::pthread_self();
+        std::thread typist([&] {
+            while (echoes()) {
+                (void)::poll(nullptr, 0, 10);
+            }
+            press("half a secr");
+            (void)::pthread_kill(reader, number);
+        });
+        std::string text = read_text(console, Echo::Off);
+        typist.join();
+        BOOST_TEST(interrupt.seen());
+        return text;
+    }
+};
+
+BOOST_FIXTURE_TEST_CASE(ctrl_z_and_ctrl_backslash_call_a_hidden_prompt_off, Signalled) {
+    for (const int number : {SIGTSTP, SIGQUIT}) {
+        BOOST_TEST(read_with(number) == "error: called off", number);
+        BOOST_TEST(echoes());
+        // Nor does a shell get what was typed of it.
+        int left = -1;
+        BOOST_REQUIRE(::ioctl(slave.get(), FIONREAD, &left) == 0);
+        BOOST_TEST(left == 0);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(ctrl_z_suspends_elsewhere, Terminal) {
+    const Interrupt interrupt;
+    console.interrupt = &interrupt;
+    const auto is_blocked = [] {
+        sigset_t now;
+        BOOST_REQUIRE(::pthread_sigmask(SIG_SETMASK, nullptr, &now) == 0);
+        return ::sigismember(&now, SIGTSTP) == 1;
+    };
+    BOOST_TEST(!is_blocked());
+    const auto line = read_line(console, Echo::Off, BootClock::now() + 20ms);
+    BOOST_TEST(!line.has_value());
+    BOOST_TEST(!is_blocked());
+}
+
 BOOST_FIXTURE_TEST_CASE(progress_is_one_line_a_minute_without_a_terminal, Scene) {
     const BootTime start = BootClock::now();
     Progress progress(console);
@@ -146,6 +205,7 @@ BOOST_AUTO_TEST_CASE(signals_are_heard_and_the_process_lives) {
         const Interrupt interrupt;
         BOOST_TEST(!interrupt.seen());
         (void)::pthread_kill(::pthread_self(), SIGINT);
+        (void)::pthread_kill(::pthread_self(), SIGQUIT);
         BOOST_TEST(interrupt.seen());
     }
     sigset_t after;

@@ -84,6 +84,16 @@ Json::Value code(int step, const std::string& redirect_uri) {
     return json;
 }
 
+/// The step has been answered, and the agent is not ready: it redeems, or it writes its store.
+Json::Value busy(int step, const std::string& flow, bool storing = false) {
+    Json::Value json = session("waiting", step, flow);
+    if (storing) {
+        json["storing"] = true;
+        json["warnings"] = list({"the login is complete and cannot be stored yet (disk full)"});
+    }
+    return json;
+}
+
 Json::Value done(const std::string& by = "id_token") {
     Json::Value json = session("done", 2, "code");
     json["consented"] = list({"smtp", "imap"});
@@ -328,6 +338,145 @@ BOOST_FIXTURE_TEST_CASE(ctrl_c_while_the_browser_is_away, BrowserRoom) {
     BOOST_TEST(run("browser") == cli::kFailed);
     BOOST_TEST(complains("called off"));
     BOOST_TEST(agent->calls("login_cancel").size() <= 1U);
+}
+
+/// Each with an answer that the agent is slow to work on: redeeming, then the full store.
+BOOST_FIXTURE_TEST_CASE(a_browser_login_waits_for_a_slow_agent, BrowserRoom) {
+    start([&](const ScriptedAdmin::Call& call) {
+        if (call.verb == "login_plan") {
+            return document(plan());
+        }
+        if (call.verb == "login_start") {
+            const std::string uri = redirect_uri(call);
+            come_back("st1");
+            return document(code(1, uri));
+        }
+        if (call.verb == "login_answer") {
+            come_back("forged");
+            return document(busy(1, "code"));
+        }
+        return document(agent->calls("login_wait").size() == 1 ? busy(1, "code", true) : done());
+    });
+    BOOST_TEST(run("browser") == cli::kDone);
+    BOOST_TEST(agent->verbs() == "login_plan login_start login_answer login_wait login_wait");
+    BOOST_TEST(says("the agent is working on it"));
+    BOOST_TEST(says("complete; the agent cannot write its store yet"));
+    BOOST_TEST(says("Warning: the login is complete and cannot be stored yet (disk full)"));
+    BOOST_TEST(says("Logged in: alice@contoso.com"));
+    const std::string shown = out();
+    const std::string address = "Open this address";
+    BOOST_TEST(shown.find(address) == shown.rfind(address));
+    BOOST_TEST(browsers[0]->read_all().find("has arrived") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answered_step_is_not_asked_for_again, BrowserRoom) {
+    start([&](const ScriptedAdmin::Call& call) {
+        if (call.verb == "login_plan") {
+            return document(plan());
+        }
+        if (call.verb == "login_start") {
+            const std::string uri = redirect_uri(call);
+            come_back("st1");
+            return document(code(1, uri));
+        }
+        if (call.verb == "login_answer" && call.arguments["url"].asString().ends_with("st1")) {
+            return document(code(1, "http://localhost:" + std::to_string(port)));  // as it was
+        }
+        if (call.verb == "login_wait") {
+            come_back("st2");
+            return document(code(2, "http://localhost:" + std::to_string(port)));
+        }
+        return document(done());
+    });
+    BOOST_TEST(run("browser") == cli::kDone);
+    BOOST_TEST(agent->verbs() == "login_plan login_start login_answer login_wait login_answer");
+    BOOST_TEST(says("state=st2"));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address_without_a_state_is_refused, BrowserRoom) {
+    start([&](const ScriptedAdmin::Call& call) {
+        Json::Value json = code(1, "http://localhost:1");
+        json["authorize_url"] = "https://login.example/authorize?client_id=1";
+        return document(call.verb == "login_plan"    ? plan()
+                        : call.verb == "login_start" ? json
+                                                     : failed("cancelled"));
+    });
+    BOOST_TEST(run("browser") == cli::kFailed);
+    BOOST_TEST(complains("has no state"));
+    BOOST_TEST(agent->calls("login_cancel").size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pasted_login_waits_for_a_slow_agent, Room) {
+    type("http://localhost:1/?code=c&state=st1\n");
+    start([&](const ScriptedAdmin::Call& call) {
+        if (call.verb == "login_plan" || call.verb == "login_start") {
+            return document(call.verb == "login_plan" ? plan() : code(1, "http://localhost:1"));
+        }
+        if (call.verb == "login_answer") {
+            return document(busy(1, "code"));
+        }
+        return document(agent->calls("login_wait").size() == 1 ? busy(1, "code", true) : done());
+    });
+    BOOST_TEST(run("paste") == cli::kDone);
+    BOOST_TEST(agent->verbs() == "login_plan login_start login_answer login_wait login_wait");
+    BOOST_TEST(says("complete; the agent cannot write its store yet"));
+    BOOST_TEST(says("Warning: the login is complete and cannot be stored yet (disk full)"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_device_login_waits_for_the_store, Room) {
+    start([&](const ScriptedAdmin::Call& call) {
+        if (call.verb == "login_plan" || call.verb == "login_start") {
+            return document(call.verb == "login_plan" ? plan() : device(1));
+        }
+        return document(agent->calls("login_wait").size() == 1 ? busy(2, "device", true) : done());
+    });
+    BOOST_TEST(run() == cli::kDone);
+    BOOST_TEST(says("complete; the agent cannot write its store yet"));
+    BOOST_TEST(says("Warning: the login is complete and cannot be stored yet (disk full)"));
+    BOOST_TEST(!says("One more consent"));
+}
+
+/// Ctrl-C may come when the login is complete: the agent has the last word.
+struct CalledOff : Room {
+    int run_with(const Json::Value& after_cancel) {
+        start([&, after_cancel](const ScriptedAdmin::Call& call) {
+            if (call.verb == "login_wait") {
+                ctrl_c();
+                return hanging();
+            }
+            return document(call.verb == "login_plan"    ? plan()
+                            : call.verb == "login_start" ? device(1)
+                                                         : after_cancel);
+        });
+        return run("device");
+    }
+};
+
+BOOST_FIXTURE_TEST_CASE(called_off_too_late_is_logged_in, CalledOff) {
+    BOOST_TEST(run_with(done()) == cli::kDone);
+    BOOST_TEST(says("Logged in: alice@contoso.com"));
+    BOOST_TEST(!shows("called off"));
+}
+
+BOOST_FIXTURE_TEST_CASE(called_off_while_it_is_stored_goes_on, CalledOff) {
+    BOOST_TEST(run_with(busy(2, "device", true)) == cli::kFailed);
+    BOOST_TEST(complains("complete, waits for the store"));
+    BOOST_TEST(complains("postbearer status alice@contoso.com"));
+    BOOST_TEST(!shows("called off"));
+    BOOST_TEST(agent->calls("login_cancel").size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(called_off_between_two_consents, CalledOff) {
+    Json::Value json = failed("cancelled");
+    json["consented"] = list({"smtp"});
+    BOOST_TEST(run_with(json) == cli::kFailed);
+    BOOST_TEST(err() ==
+               "postbearer login: called off after the consent for smtp; nothing was stored\n");
+}
+
+BOOST_FIXTURE_TEST_CASE(called_off_and_the_agent_is_gone, CalledOff) {
+    BOOST_TEST(run_with(Json::Value()) == cli::kFailed);
+    BOOST_TEST(complains("the agent has not confirmed"));
 }
 
 BOOST_FIXTURE_TEST_CASE(pasted_address_after_two_wrong_ones, Room) {

@@ -25,7 +25,8 @@ namespace {
 struct Fixture {
     explicit Fixture(LoopbackLimits limits = {}) : listener(LoopbackListener::open(0, limits)) {
         BOOST_REQUIRE(listener.has_value());
-        expected = expect_redirect({"localhost", 0, ""}, listener->port(), "https://a/?state=s1");
+        expected =
+            expect_redirect({"localhost", 0, ""}, listener->port(), "https://a/?state=s1").value();
     }
 
     [[nodiscard]] std::string request(const std::string& target) const {

@@ -119,11 +119,29 @@ BOOST_AUTO_TEST_CASE(what_to_expect_comes_from_the_addresses) {
     const RedirectUri uri{"localhost", 0, ""};
     const auto expected =
         expect_redirect(uri, 4321, "https://login.example/authorize?client_id=a&state=xyz#f");
-    BOOST_TEST(expected.authority == "localhost:4321");
-    BOOST_TEST(expected.path == "/");
-    BOOST_TEST(expected.state == "xyz");
-    BOOST_TEST(expect_redirect(uri, 80, "https://x/").authority == "localhost");
-    BOOST_TEST(expect_redirect(uri, 80, "https://x/").state.empty());
+    BOOST_REQUIRE(expected);
+    BOOST_TEST(expected->authority == "localhost:4321");
+    BOOST_TEST(expected->path == "/");
+    BOOST_TEST(expected->state == "xyz");
+    BOOST_TEST(expect_redirect(uri, 80, "https://x/?state=s")->authority == "localhost");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_state_nothing_is_expected) {
+    const RedirectUri uri{"localhost", 0, ""};
+    for (const char* const url : {"", "https://x/", "https://x/?state=",
+                                  "https://x/?state=a&state=b", "https://x/#state=a"}) {
+        BOOST_TEST(!expect_redirect(uri, 4321, url), url);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_state_is_nobodys) {
+    ExpectedRedirect expected = kExpected;
+    expected.state.clear();
+    for (const char* const query : {"code=abc", "code=abc&state=", "code=abc&state=s1"}) {
+        const std::string head =
+            request("GET /callback?" + std::string(query) + " HTTP/1.1", kHost);
+        BOOST_TEST(judge_request(head, expected).status == 400, query);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

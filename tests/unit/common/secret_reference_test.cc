@@ -157,6 +157,21 @@ BOOST_FIXTURE_TEST_CASE(file_of_another_user_is_refused, Fixture) {
     }
 }
 
+/// An agent reads its secrets as root, before it becomes the user that they may belong to.
+BOOST_FIXTURE_TEST_CASE(file_of_the_user_to_become_is_read, Fixture) {
+    const std::string path = write("secret", "hunter2");
+    if (::geteuid() == 0) {
+        BOOST_REQUIRE(::chown(path.c_str(), 4711, 4711) == 0);
+        BOOST_TEST(read_secret({Kind::File, path, false, uid_t{4711}}).has_value());
+        const auto refused = read_secret({Kind::File, path, false, uid_t{4712}});
+        BOOST_REQUIRE(!refused);
+        BOOST_TEST(refused.error().context ==
+                   path +
+                       " belongs to uid 4711, who could change it: chown it to root or to uid "
+                       "4712");
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(symbolic_link_is_followed_and_its_target_judged, Fixture) {
     const std::string link = dir.path() / "link";
     BOOST_REQUIRE(::symlink(write("secret", "s3cret").c_str(), link.c_str()) == 0);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/agent/store/disk_faults.hh"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/kdf.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@
 namespace {
 
 std::atomic<int> sync_count{0};
+std::atomic<bool> no_keys{false};
 int write_error = 0;
 int open_error = 0;
 
@@ -34,6 +38,23 @@ ssize_t failing_pwrite(int /*fd*/, const void* /*data*/, size_t /*size*/, off_t 
 ssize_t failing_pread(int /*fd*/, void* /*data*/, size_t /*size*/, off_t /*offset*/) {
     errno = write_error;
     return -1;
+}
+
+int reads_left = 0;
+bool read_garbage = false;
+
+ssize_t single_pread(int fd, void* data, size_t size, off_t offset) {
+    constexpr off_t kPage = 4096;
+    const bool chosen = offset >= kPage && --reads_left == 0;
+    if (chosen && !read_garbage) {
+        errno = EIO;
+        return -1;
+    }
+    const ssize_t got = ::pread(fd, data, size, offset);
+    if (chosen && got > 0) {
+        (void)::memset(data, 0x7f, static_cast<size_t>(got));
+    }
+    return got;
 }
 
 int failing_open(const char* path, int flags, int mode) {
@@ -69,6 +90,11 @@ void replace(const char* name, Function* function) {
     }
 }
 
+void restore() {
+    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+    (void)vfs->xSetSystemCall(vfs, nullptr, nullptr);  // all of them back
+}
+
 }  // namespace
 
 // The C library's, for every library of this program.
@@ -81,7 +107,21 @@ extern "C" int fdatasync(int /*fd*/) {
     return 0;
 }
 
+// OpenSSL's, for our own calls.
+extern "C" EVP_KDF* EVP_KDF_fetch(OSSL_LIB_CTX* context, const char* name, const char* properties) {
+    using Fetch = EVP_KDF*(OSSL_LIB_CTX*, const char*, const char*);
+    if (no_keys) {
+        return nullptr;
+    }
+    auto* const real = reinterpret_cast<Fetch*>(::dlsym(RTLD_NEXT, "EVP_KDF_fetch"));
+    return real == nullptr ? nullptr : real(context, name, properties);
+}
+
 namespace postbearer::test {
+
+KeyFault::KeyFault() noexcept { no_keys = true; }
+
+KeyFault::~KeyFault() { no_keys = false; }
 
 int syncs() noexcept { return sync_count; }
 
@@ -131,9 +171,17 @@ bool killed_at_write(int writes, const std::function<void()>& work) {
     return false;
 }
 
-DiskFault::~DiskFault() {
-    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
-    (void)vfs->xSetSystemCall(vfs, nullptr, nullptr);  // all of them back
+DiskFault::~DiskFault() { restore(); }
+
+ReadFault::ReadFault(int reads, Harm harm) {
+    reads_left = reads;
+    read_garbage = harm == Harm::Garbage;
+    replace("pread", single_pread);
+    replace("pread64", single_pread);
 }
+
+ReadFault::~ReadFault() { restore(); }
+
+bool ReadFault::met() noexcept { return reads_left <= 0; }
 
 }  // namespace postbearer::test

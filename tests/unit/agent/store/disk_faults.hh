@@ -29,6 +29,33 @@ public:
     DiskFault& operator=(DiskFault&&) = delete;
 };
 
+/// What happens to one read beyond the database's first page, for as long as this lives; the read
+/// after it is sound.
+class ReadFault {
+public:
+    enum class Harm { Error, Garbage };  // EIO, or other bytes than those on the disk
+    /// The `reads`-th, counted from 1.
+    ReadFault(int reads, Harm harm);
+    ~ReadFault();
+    ReadFault(const ReadFault&) = delete;
+    ReadFault& operator=(const ReadFault&) = delete;
+    ReadFault(ReadFault&&) = delete;
+    ReadFault& operator=(ReadFault&&) = delete;
+    /// False: there were fewer reads.
+    [[nodiscard]] static bool met() noexcept;
+};
+
+/// OpenSSL derives no keys for as long as this lives, as when memory has run out.
+class KeyFault {
+public:
+    KeyFault() noexcept;
+    ~KeyFault();
+    KeyFault(const KeyFault&) = delete;
+    KeyFault& operator=(const KeyFault&) = delete;
+    KeyFault(KeyFault&&) = delete;
+    KeyFault& operator=(KeyFault&&) = delete;
+};
+
 /// Runs `work` in a child that is killed (SIGKILL) by its `writes`-th write to a disk, before or
 /// after that write by turns. False: it came to its end first.
 [[nodiscard]] bool killed_at_write(int writes, const std::function<void()>& work);

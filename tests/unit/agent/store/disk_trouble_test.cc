@@ -126,6 +126,30 @@ BOOST_AUTO_TEST_CASE(a_store_on_a_read_only_disk_is_read_and_written_again_once_
     BOOST_TEST(token_of(*open(), alice()) == "refresh-2");
 }
 
+BOOST_AUTO_TEST_CASE(a_store_that_was_replaced_while_it_was_read_only_takes_no_tokens) {
+    (void)must(open()->put_login(alice(), new_login("refresh-1", time.wall())));
+    std::filesystem::rename(path(), directory / "kept.db");
+    (void)must(open()->put_login(alice(), new_login("of another store", time.wall())));
+    std::filesystem::rename(path(), directory / "other.db");
+    std::filesystem::rename(directory / "kept.db", path());
+    std::unique_ptr<SqliteStore> store;
+    {
+        const DiskFault fault(Fault::ReadOnly);
+        store = open();
+    }
+    std::filesystem::rename(path(), directory / "kept.db");
+    std::filesystem::rename(directory / "other.db", path());
+    const Error error = refusal(store->put_login(bob(), new_login("b", time.wall())));
+    BOOST_CHECK(error.code == Errc::Unavailable);
+    BOOST_TEST(contains(error.context, "replaced"), error.context);
+    BOOST_TEST(contains(error.context, "restart postbearer-agent"), error.context);
+    BOOST_TEST(token_of(*store, alice()) == "refresh-1");
+    std::filesystem::rename(path(), directory / "other.db");
+    std::filesystem::rename(directory / "kept.db", path());
+    (void)must(store->put_login(bob(), new_login("b", time.wall())));
+    BOOST_TEST(store->read_only().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_log_that_a_crash_left_is_read_on_a_read_only_disk_as_well) {
     const Path crashed = directory / "crashed";
     {
@@ -190,6 +214,39 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_gone_or_replaced_takes_no_tokens) {
     BOOST_TEST(contains(error.context, "removed or replaced"), error.context);
     std::filesystem::rename(directory / "moved.db", path());
     (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+}
+
+/// Whichever page of a good database it is, overflow pages among them.
+BOOST_AUTO_TEST_CASE(one_read_that_goes_wrong_sets_no_good_database_aside) {
+    RecordName name = alice();
+    for (int i = 0; i < 12; ++i) {
+        auto store = open();
+        name.account = std::to_string(i);
+        (void)must(store->put_login(name, new_login(std::string(6000, 'x'), time.wall())));
+    }
+    for (const ReadFault::Harm harm : {ReadFault::Harm::Error, ReadFault::Harm::Garbage}) {
+        int met = 0;
+        bool more = true;
+        for (int reads = 1; more; ++reads) {
+            {
+                const ReadFault fault(reads, harm);
+                const auto store = try_open();
+                more = ReadFault::met();
+                if (store) {
+                    BOOST_TEST((*store)->opened().set_aside.empty(), "read " << reads);
+                } else {
+                    BOOST_CHECK(store.error().code == Errc::Unavailable);
+                    BOOST_TEST((harm == ReadFault::Harm::Error), store.error().context);
+                    BOOST_TEST(contains(store.error().context, "cannot be read"),
+                               store.error().context);
+                }
+            }
+            met += more ? 1 : 0;
+            BOOST_REQUIRE(names() == std::vector<std::string>{"tokens.db"});
+        }
+        BOOST_TEST(met > 12);
+        BOOST_TEST(token_of(*open(), name) == std::string(6000, 'x'));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_store_that_cannot_be_made_says_why) {

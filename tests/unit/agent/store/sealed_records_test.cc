@@ -3,6 +3,7 @@
 #include <boost/test/data/test_case.hpp>
 
 #include "tests/unit/agent/store/store_room.hh"
+#include "token-agent/store/aead.hh"
 
 namespace {
 
@@ -70,6 +71,39 @@ BOOST_AUTO_TEST_CASE(the_generation_before_is_used_where_the_newest_does_not_ope
     // The one that opened is still the insurance, not the damaged one.
     change("UPDATE record SET secret = zeroblob(length(secret)) WHERE id = 1");
     BOOST_TEST(token_of(*open(), alice()) == "first of alice@contoso.test");
+}
+
+/// Its key may come back, and then it is the newest again.
+BOOST_AUTO_TEST_CASE(a_newest_one_that_does_not_open_is_not_written_over_by_the_one_before) {
+    const std::string sealed = RawDatabase(path()).value("SELECT secret FROM record WHERE id = 1");
+    change("UPDATE record SET secret = zeroblob(length(secret)) WHERE id = 1");
+    {
+        auto store = open();
+        BOOST_TEST(must(store->put_renewal(alice(), renewal(2, "", time.wall() + 2h))) == 2U);
+        const auto login = must(store->find_login(alice()));
+        BOOST_TEST(login->previous);
+        BOOST_TEST(login->refresh_token.reveal() == "first of alice@contoso.test");
+    }
+    change("UPDATE record SET secret = x'" + hex(sealed) + "' WHERE id = 1");
+    auto store = open();
+    BOOST_TEST(!must(store->find_login(alice()))->previous);
+    BOOST_TEST(token_of(*store, alice()) == "second of alice@contoso.test");
+}
+
+/// It may be another user's, and was replaced on purpose.
+BOOST_AUTO_TEST_CASE(a_login_leaves_nothing_of_the_one_it_replaces) {
+    const auto sealed = [this](int id) {
+        return RawDatabase(path())
+            .value("SELECT secret FROM record WHERE id = " + std::to_string(id))
+            .substr(60, 30);
+    };
+    const std::string newest = sealed(1);
+    const std::string previous = sealed(7);
+    (void)must(open()->put_login(alice(), new_login("of another", time.wall() + 2h)));
+    BOOST_TEST(!contains(all_files(), newest));
+    BOOST_TEST(!contains(all_files(), previous));
+    change("UPDATE record SET secret = zeroblob(length(secret)) WHERE id = 1");
+    BOOST_CHECK(refusal(open()->find_login(alice())).code == Errc::Protocol);
 }
 
 BOOST_AUTO_TEST_CASE(a_new_token_is_kept_even_if_all_before_it_is_damaged) {
