@@ -39,7 +39,7 @@ void warn_of(const Console& console, const Json::Value& list, Json::Value& all) 
     }
     for (const Json::Value& each : list) {
         if (each.isString()) {
-            console.warn("left out: " + each.asString());
+            console.warn("left out: " + shown(each));
             all.append(each);
         }
     }

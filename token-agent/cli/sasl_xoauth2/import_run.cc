@@ -247,7 +247,7 @@ Result<void> SaslXoauth2Import::reload() {
         return {};
     }
     for (const Json::Value& line : (*json)["errors"]) {
-        console_.warn(line.isString() ? line.asString() : "");
+        console_.warn(shown(line));
     }
     return failure(Errc::Config,
                    "the agent does not take the new configuration; it is as it was before");
