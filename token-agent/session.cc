@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/session.hh"
 
+#include <string.h>
+
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -142,6 +144,8 @@ void Session::move_rest_to_front() {
     std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(served_),
               buffer_.begin() + static_cast<std::ptrdiff_t>(held_), buffer_.begin());
     held_ -= served_;
+    // A request that was served may have held a secret, and this connection may stay for minutes.
+    ::explicit_bzero(buffer_.data() + held_, served_);
     served_ = 0;
 }
 

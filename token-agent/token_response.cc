@@ -56,6 +56,8 @@ void read_companions(const JsonObject& json, TokenAnswer& answer) {
     const std::string_view id_token = json.text_or_empty("id_token");
     if (is_bearer_token(id_token)) {  // a JWT is made of the same characters
         answer.id_token = Secret(id_token);
+    } else {
+        answer.id_token_unusable = json.has("id_token");
     }
     answer.scope = printable(json.text_or_empty("scope"), kMaxScopeBytes);
 }

@@ -20,6 +20,8 @@ struct TokenAnswer {
     /// beside it is good all the same.
     std::optional<Secret> refresh_token;
     std::optional<Secret> id_token;  // not verified
+    /// There is one that cannot be a JWT. Whoever wants to know who signed in must not go on.
+    bool id_token_unusable = false;
     std::string scope;               // as granted, printable; empty: not said
     bool refresh_token_lost = false;
 };

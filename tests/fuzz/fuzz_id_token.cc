@@ -38,6 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     IdTokenWish wish;
     wish.issuer = kIssuers[data[0] & 3U];
     wish.tenant = kTenants[(data[0] >> 2U) & 3U];
+    wish.provider_type = (data[0] & 0x40U) != 0 ? ProviderType::Microsoft : ProviderType::Oidc;
+    wish.mail_is_vouched_for = (data[0] & 0x80U) != 0;
     wish.client_id = "client";
     wish.nonce = (data[0] & 0x20U) != 0 ? "nonce" : "";
     wish.now = WallTime(std::chrono::seconds(1'000'000));
@@ -51,9 +53,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return 0;
     }
     require(!read->subject.empty() && is_plain_utf8(read->subject));
-    require(read->names.size() <= 4);
-    for (const std::string& name : read->names) {
-        require(!name.empty() && name.size() <= 320 && is_plain_utf8(name));
+    require(read->names.sure.size() + read->names.doubtful.size() <= 4);
+    for (const auto* list : {&read->names.sure, &read->names.doubtful}) {
+        for (const std::string& name : *list) {
+            require(!name.empty() && name.size() <= 320 && is_plain_utf8(name));
+        }
     }
     return 0;
 }

@@ -47,11 +47,15 @@ FetchFailure unreadable(const Error& error, const std::string& provider,
             return local_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
                                  "provider '" + provider +
                                      "': the stored login cannot be used: " + error.context +
-                                     ". Put back the right key or file, or run: "
+                                     ". Put back a sound copy of the file, or run: "
                                      "postbearer login " +
                                      account);
-        case Errc::Internal:
         case Errc::Config:
+            return local_failure(FailureClass::NeedsAdmin, FailureCode::StoreUnwritable,
+                                 "provider '" + provider + "': " + error.context +
+                                     ": give that key back in [agent] previous_master_keys, then "
+                                     "restart the agent");
+        case Errc::Internal:
         case Errc::Unavailable:
         case Errc::Timeout:
             break;
@@ -308,18 +312,21 @@ void Delegated::Job::refused(FetchFailure failure) {
 /// Says what an earlier renewal without an end may have to do with it, and closes the mark of ours
 /// where the end is known.
 void Delegated::Job::judge_refusal(FetchFailure& failure) {
-    const bool takes_old_ones =
-        provider_.type == ProviderType::Microsoft || provider_.type == ProviderType::Google;
-    if (failure.answer.code == FailureCode::InvalidGrant && login_.attempt_at && !takes_old_ones) {
-        failure.answer.message = printable(
-            who() +
-                "the refresh token was refused. The agent was stopped, or an answer was lost, "
-                "in the middle of a renewal (" +
-                utc(*login_.attempt_at) +
-                "): a provider that takes each refresh token once has given the new one away "
-                "then. Run: postbearer login " +
-                wish_.account + ". " + failure.answer.message,
-            protocol::kMaxSentenceBytes);
+    if (failure.answer.code == FailureCode::InvalidGrant && login_.attempt_at) {
+        const std::string note =
+            "the agent was stopped, or an answer was lost, in the middle of a "
+            "renewal (" +
+            utc(*login_.attempt_at) +
+            "): if this provider takes each refresh token once, the new one "
+            "is gone. Run: postbearer login " +
+            wish_.account;
+        // Of these two it is known that they take older ones, so their own words come first.
+        const bool takes_old_ones =
+            provider_.type == ProviderType::Microsoft || provider_.type == ProviderType::Google;
+        failure.answer.message =
+            printable(takes_old_ones ? failure.answer.message + ". Also, " + note
+                                     : who() + note + ". " + failure.answer.message,
+                      protocol::kMaxSentenceBytes);
     }
     const bool end_is_known =
         !failure.answer_lost && failure.http_status < 500 && failure.refresh_token == nullptr;

@@ -9,14 +9,13 @@
 #include "common/base64.hh"
 #include "common/text.hh"
 #include "token-agent/json.hh"
+#include "token-agent/login/directory_id.hh"
 #include "token-agent/login/pkce.hh"
 
 namespace postbearer::agent {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 320;
-constexpr std::size_t kGuidBytes = 36;
-constexpr std::string_view kPersonalAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// The claims in the middle of three parts.
 Result<JsonObject> claims_of(std::string_view token) {
@@ -37,15 +36,10 @@ Result<JsonObject> claims_of(std::string_view token) {
     return claims;
 }
 
-bool is_guid(std::string_view text) {
-    return text.size() == kGuidBytes &&
-           text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
-}
-
 /// Whether a directory's id goes with what is configured. A domain name says nothing of the id.
 bool fits_tenant(std::string_view id, const std::string& tenant) {
     const std::string wanted = ascii_lower(tenant);
-    if (!is_guid(id)) {
+    if (!is_directory_id(id)) {
         return false;
     }
     if (wanted == "consumers") {
@@ -54,7 +48,7 @@ bool fits_tenant(std::string_view id, const std::string& tenant) {
     if (wanted == "organizations") {
         return id != kPersonalAccounts;
     }
-    return !is_guid(wanted) || id == wanted;
+    return !is_directory_id(wanted) || id == wanted;
 }
 
 bool fits_issuer(const JsonObject& claims, const IdTokenWish& wish) {
@@ -84,16 +78,58 @@ bool is_for_client(const JsonObject& claims, const std::string& client_id) {
            (!issued_to || *issued_to == client_id);
 }
 
-std::vector<std::string> names_in(const JsonObject& claims) {
-    std::vector<std::string> names;
-    for (const char* claim : {"preferred_username", "upn", "email", "unique_name"}) {
-        const std::string_view name = trimmed(claims.text_or_empty(claim));
-        const bool doubtful =
-            std::string_view(claim) == "email" && !claims.truth("email_verified").value_or(true);
-        const bool usable = !name.empty() && name.size() <= kMaxNameBytes && is_plain_utf8(name);
-        if (usable && !doubtful && std::find(names.begin(), names.end(), name) == names.end()) {
-            names.emplace_back(name);
-        }
+void add_name(std::vector<std::string>& names, std::string_view claim) {
+    const std::string_view name = trimmed(claim);
+    const bool usable =
+        !name.empty() && name.size() <= kMaxNameBytes && printable(name, kMaxNameBytes) == name;
+    if (usable && std::find(names.begin(), names.end(), name) == names.end()) {
+        names.emplace_back(name);
+    }
+}
+
+/// A flag that Entra writes as true, 1 or "1".
+bool is_set(const JsonObject& claims, const char* claim) {
+    return claims.truth(claim).value_or(claims.number(claim).value_or(0) == 1);
+}
+
+ClaimedNames names_of_entra(const JsonObject& claims, bool mail_is_vouched_for) {
+    ClaimedNames names;
+    add_name(names.sure, claims.text_or_empty("preferred_username"));
+    add_name(names.sure, claims.text_or_empty("upn"));
+    const bool vouched = (mail_is_vouched_for && claims.truth("email_verified").value_or(true)) ||
+                         is_set(claims, "xms_edov");
+    add_name(vouched ? names.sure : names.doubtful, claims.text_or_empty("email"));
+    add_name(names.doubtful, claims.text_or_empty("unique_name"));
+    return names;
+}
+
+/// A bare name says nothing about a mailbox, so it counts only where there is no address.
+void drop_bare_names(ClaimedNames& names) {
+    const auto is_bare = [](const std::string& name) {
+        return name.find('@') == std::string::npos;
+    };
+    const auto all_bare = [&](const std::vector<std::string>& list) {
+        return std::all_of(list.begin(), list.end(), is_bare);
+    };
+    if (all_bare(names.sure) && all_bare(names.doubtful)) {
+        return;
+    }
+    for (auto* list : {&names.sure, &names.doubtful}) {
+        list->erase(std::remove_if(list->begin(), list->end(), is_bare), list->end());
+    }
+}
+
+ClaimedNames names_elsewhere(const JsonObject& claims) {
+    ClaimedNames names;
+    if (claims.truth("email_verified").value_or(false)) {
+        add_name(names.sure, claims.text_or_empty("email"));
+    }
+    if (names.sure.empty()) {
+        add_name(names.sure, claims.text_or_empty("upn"));
+        add_name(names.sure, claims.text_or_empty("preferred_username"));
+        add_name(names.doubtful, claims.text_or_empty("email"));
+        add_name(names.doubtful, claims.text_or_empty("unique_name"));
+        drop_bare_names(names);
     }
     return names;
 }
@@ -128,7 +164,9 @@ Result<IdToken> read_id_token(const Secret& token, const IdTokenWish& wish) {
     if (read.subject.empty()) {
         return failure(Errc::Protocol, "the id_token names no subject");
     }
-    read.names = names_in(*claims);
+    read.names = wish.provider_type == ProviderType::Microsoft
+                     ? names_of_entra(*claims, wish.mail_is_vouched_for)
+                     : names_elsewhere(*claims);
     return read;
 }
 

@@ -7,11 +7,12 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/clock.hh"
 #include "common/result.hh"
 #include "common/secret.hh"
+#include "token-agent/config.hh"
+#include "token-agent/login/claimed_names.hh"
 
 namespace postbearer::agent {
 
@@ -21,6 +22,8 @@ struct IdTokenWish {
     std::string issuer;
     std::string other_issuer;  // accepted as well; empty: none
     std::string tenant;        // of Microsoft: a GUID, a domain name, or one of Entra's words
+    ProviderType provider_type = ProviderType::Oidc;
+    bool mail_is_vouched_for = false;  // of Microsoft, see vouches_for_mail()
     std::string client_id;
     std::string_view nonce;  // empty: none was sent
     WallTime now;
@@ -29,9 +32,11 @@ struct IdTokenWish {
 struct IdToken {
     std::string issuer;
     std::string subject;
-    /// Who signed in, the most telling name first: preferred_username, upn, email (unless
-    /// email_verified is false), unique_name; printable, without repetitions.
-    std::vector<std::string> names;
+    /// Microsoft: preferred_username and upn, which stand in a domain that the directory has proved
+    /// to own. `email` is free text there: sure only where the directory is vouched for, or by
+    /// xms_edov. Elsewhere: `email` if email_verified says so, else upn and preferred_username (an
+    /// address before a bare name); an address that nobody verified is doubtful.
+    ClaimedNames names;
 };
 
 inline constexpr std::chrono::minutes kIdTokenSkew{5};

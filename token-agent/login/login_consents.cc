@@ -24,6 +24,12 @@ bool needs_a_step(const FetchFailure& failure) {
            failure.answer.code == FailureCode::InvalidScope || failure.answer.hint == "AADSTS65001";
 }
 
+/// Yahoo, AOL and Fastmail have no word for who signed in that an application could ask for.
+bool names_users(ProviderType type) {
+    return type == ProviderType::Microsoft || type == ProviderType::Google ||
+           type == ProviderType::Oidc;
+}
+
 bool grants_user_read(std::string_view scope) {
     constexpr std::string_view kWord = "User.Read";
     if (has_scope(scope, kWord)) {
@@ -112,6 +118,7 @@ void LoginConsents::begin_step(Resource resource) {
         return;
     }
     ++step_;
+    step_scope_ = *scope;
     order_.flow == LoginFlow::Device ? begin_device(*scope) : begin_code(*scope);
 }
 
@@ -169,7 +176,8 @@ void LoginConsents::step_ended(StepResult result) {
 
 void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     const bool by_step = device_ != nullptr || code_ != nullptr;
-    if (by_step || answer.id_token) {
+    may_read_user_ = may_read_user_ || grants_user_read(answer.scope);
+    if (by_step || answer.id_token || answer.id_token_unusable) {
         if (auto failure = judge_identity(answer)) {
             fail(std::move(*failure));
             return;
@@ -185,7 +193,6 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
         fail(no_refresh_token(provider()));
         return;
     }
-    may_read_user_ = may_read_user_ || grants_user_read(answer.scope);
     StoredAccess access;
     access.token = std::move(answer.token.access_token);
     access.token_type = answer.token.token_type;
@@ -199,20 +206,50 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     next_resource();
 }
 
+/// Whether there may be no id_token: not where a nonce was to come back (OpenID Connect Core
+/// 3.1.3.3), nor where openid was asked of a provider that always has one.
+std::optional<protocol::AgentFailure> LoginConsents::judge_missing(
+    const ExchangeAnswer& answer) const {
+    const std::string who = "provider '" + provider().name + "': ";
+    const auto refused = [&](std::string_view why) {
+        return login_failure(FailureClass::NeedsAdmin, FailureCode::BadResponse,
+                             who + std::string(why));
+    };
+    if (identity_) {
+        return refused(
+            "the second answer does not say who signed in, the first did. Nothing was stored");
+    }
+    const bool always =
+        provider().type == ProviderType::Microsoft || provider().type == ProviderType::Google;
+    const bool has_nonce = code_ != nullptr && !code_->nonce().empty();
+    // RFC 6749 section 5.1: scopes are named where they are not the ones that were asked for.
+    const bool declined = !always && !answer.scope.empty() && !has_scope(answer.scope, "openid");
+    if (has_scope(step_scope_, "openid") && (always || has_nonce) && !declined) {
+        return refused(
+            "openid was asked for and there is no id_token, so nobody knows who signed "
+            "in. Nothing was stored");
+    }
+    return std::nullopt;
+}
+
 /// Who it was, as far as the id_token says; a second step must be by the same one.
 std::optional<protocol::AgentFailure> LoginConsents::judge_identity(const ExchangeAnswer& answer) {
     const std::string who = "provider '" + provider().name + "': ";
+    if (answer.id_token_unusable) {
+        return login_failure(FailureClass::NeedsAdmin, FailureCode::BadResponse,
+                             who +
+                                 "the id_token is malformed, so nobody knows who signed in. "
+                                 "Nothing was stored");
+    }
     if (!answer.id_token) {
-        return identity_ ? std::optional(login_failure(
-                               FailureClass::NeedsAdmin, FailureCode::BadResponse,
-                               who + "the second answer does not say who signed in, the first "
-                                     "did. Nothing was stored"))
-                         : std::nullopt;
+        return judge_missing(answer);
     }
     IdTokenWish wish;
     wish.issuer = endpoints_.issuer;
     wish.other_issuer = endpoints_.other_issuer;
     wish.tenant = provider().tenant;
+    wish.provider_type = provider().type;
+    wish.mail_is_vouched_for = vouches_for_mail(provider());
     wish.client_id = provider().client_id;
     wish.nonce = code_ != nullptr ? code_->nonce().reveal() : std::string_view();
     wish.now = services_.clock.wall();
@@ -321,7 +358,8 @@ bool LoginConsents::may_ask_graph() const {
 }
 
 void LoginConsents::confirm_user() {
-    if (tokens_.user.wanted || !may_ask_graph()) {
+    const bool confirmed = tokens_.user.wanted && tokens_.user.by != ConfirmedBy::Unconfirmed;
+    if (confirmed || !may_ask_graph()) {
         decide();
         return;
     }
@@ -351,10 +389,10 @@ void LoginConsents::confirm_user() {
 
 void LoginConsents::ask_graph(const Secret& token) {
     ask_me(services_.client, transport_of(*order_.config, provider()),
-           graph_me_url(provider()).value_or(""), token,
-           guarded([](LoginConsents& self, const std::vector<std::string>& names) {
+           graph_me_url(provider()).value_or(""), token, vouches_for_mail(provider()),
+           guarded([](LoginConsents& self, const ClaimedNames& names) {
                const SignedIn found = judge_names(names, self.order_.login, ConfirmedBy::GraphMe);
-               if (!found.user.empty()) {
+               if (found.by != ConfirmedBy::Unconfirmed || self.tokens_.user.user.empty()) {
                    self.tokens_.user = found;
                }
                self.decide();
@@ -367,11 +405,19 @@ void LoginConsents::decide() {
         fail(other_user(user.user, order_.login));
         return;
     }
+    if (user.user.empty() && names_users(provider().type) && !order_.accept_user) {
+        fail(unnamed_user(provider(), order_.login));
+        return;
+    }
     if (user.user.empty()) {
         warnings_.push_back(
             "unconfirmed: the provider does not say who signed in; make sure it "
             "was " +
             printable(order_.login, kShownNameBytes));
+    } else if (user.wanted && user.by == ConfirmedBy::Unconfirmed) {
+        warnings_.push_back("unconfirmed: the provider has not verified that " +
+                            printable(user.user, kShownNameBytes) +
+                            " is the address of who signed in; make sure it is");
     } else if (!user.wanted) {
         warnings_.push_back(printable(user.user, kShownNameBytes) + " signed in, not " +
                             printable(order_.login, kShownNameBytes) +

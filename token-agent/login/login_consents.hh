@@ -81,6 +81,8 @@ private:
     void take_answer(Resource resource, ExchangeAnswer answer);
     [[nodiscard]] std::optional<protocol::AgentFailure> judge_identity(
         const ExchangeAnswer& answer);
+    [[nodiscard]] std::optional<protocol::AgentFailure> judge_missing(
+        const ExchangeAnswer& answer) const;
     void next_resource();
     [[nodiscard]] bool reuse_token(Resource resource, const std::string& scope);
     [[nodiscard]] ExchangeRequest refresh_request(const std::string& scope) const;
@@ -101,6 +103,7 @@ private:
     LoginEndpoints endpoints_;
     std::shared_ptr<DeviceFlow> device_;
     std::shared_ptr<CodeFlow> code_;
+    std::string step_scope_;  // as asked at this step
     Resource resource_ = Resource::Smtp;
     int step_ = 0;
     std::size_t next_ = 1;  // of order_.resources

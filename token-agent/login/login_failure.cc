@@ -71,4 +71,12 @@ protocol::AgentFailure other_user(std::string_view user, std::string_view login)
             shown + "\" into the account's rule if the mailbox is shared");
 }
 
+protocol::AgentFailure unnamed_user(const ProviderConfig& provider, std::string_view login) {
+    return login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
+                         "provider '" + provider.name +
+                             "' does not say who signed in; nothing was stored. Make sure that " +
+                             printable(login, kShownNameBytes) +
+                             " is who signs in, then start with --accept-user");
+}
+
 }  // namespace postbearer::agent

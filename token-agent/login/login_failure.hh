@@ -34,4 +34,8 @@ using StepResult = tl::expected<ExchangeAnswer, protocol::AgentFailure>;
 /// Somebody else than `login` signed in; names both, and the ways out.
 [[nodiscard]] protocol::AgentFailure other_user(std::string_view user, std::string_view login);
 
+/// Nobody says who signed in, and this provider should; names the way out.
+[[nodiscard]] protocol::AgentFailure unnamed_user(const ProviderConfig& provider,
+                                                  std::string_view login);
+
 }  // namespace postbearer::agent

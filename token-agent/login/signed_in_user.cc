@@ -7,6 +7,7 @@
 #include "common/http/url.hh"
 #include "common/text.hh"
 #include "token-agent/json.hh"
+#include "token-agent/login/directory_id.hh"
 #include "token-agent/providers.hh"
 
 namespace postbearer::agent {
@@ -47,34 +48,49 @@ std::string_view name_of(ConfirmedBy by) noexcept {
     return "unconfirmed";
 }
 
-SignedIn judge_names(const std::vector<std::string>& names, std::string_view login,
-                     ConfirmedBy by) {
+SignedIn judge_names(const ClaimedNames& names, std::string_view login, ConfirmedBy by) {
     if (names.empty()) {
         return {};
     }
+    const bool sure = !names.sure.empty();
+    const std::vector<std::string>& said = sure ? names.sure : names.doubtful;
     const std::string wanted = ascii_lower(login);
-    const auto found = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+    const auto found = std::find_if(said.begin(), said.end(), [&](const std::string& name) {
         return ascii_lower(name) == wanted;
     });
     SignedIn signed_in;
-    signed_in.user = found == names.end() ? names.front() : *found;
-    signed_in.by = by;
-    signed_in.wanted = found != names.end();
+    signed_in.user = found == said.end() ? said.front() : *found;
+    signed_in.by = sure ? by : ConfirmedBy::Unconfirmed;
+    signed_in.wanted = found != said.end();
     return signed_in;
 }
 
-std::vector<std::string> names_in_me(std::string_view body) {
-    std::vector<std::string> names;
+bool vouches_for_mail(const ProviderConfig& provider) {
+    const std::string tenant = ascii_lower(provider.tenant);
+    const bool many = tenant.empty() || tenant == "common" || tenant == "organizations" ||
+                      tenant == "consumers" || tenant == kPersonalAccounts;
+    // An id is compared with the one in the token; a domain name is what its own address stands
+    // for.
+    const bool certain =
+        is_directory_id(tenant) || (provider.token_endpoint.empty() && provider.issuer.empty());
+    return provider.type == ProviderType::Microsoft && !many && certain;
+}
+
+ClaimedNames names_in_me(std::string_view body, bool mail_is_vouched_for) {
+    ClaimedNames names;
     const auto json = JsonObject::parse(body);
     if (!json) {
         return names;
     }
-    for (const char* key : {"mail", "userPrincipalName"}) {
+    const auto add = [&json](std::vector<std::string>& list, const char* key) {
         const std::string_view name = trimmed(json->text_or_empty(key));
-        if (!name.empty() && name.size() <= kMaxNameBytes && is_plain_utf8(name)) {
-            names.emplace_back(name);
+        if (!name.empty() && name.size() <= kMaxNameBytes &&
+            printable(name, kMaxNameBytes) == name) {
+            list.emplace_back(name);
         }
-    }
+    };
+    add(mail_is_vouched_for ? names.sure : names.doubtful, "mail");
+    add(names.sure, "userPrincipalName");
     return names;
 }
 
@@ -92,7 +108,7 @@ std::optional<std::string> user_read_scope(const ProviderConfig& provider) {
 }
 
 void ask_me(http::HttpClient& client, const http::Transport& transport, const std::string& url,
-            const Secret& token, std::function<void(std::vector<std::string>)> done) {
+            const Secret& token, bool mail_is_vouched_for, std::function<void(ClaimedNames)> done) {
     http::Request request;
     request.method = http::Method::Get;
     request.url = url;
@@ -103,10 +119,12 @@ void ask_me(http::HttpClient& client, const http::Transport& transport, const st
     append(authorization, "Bearer ");
     append(authorization, token.reveal());
     request.authorization = Secret(std::move(authorization));
-    client.send(std::move(request), [done = std::move(done)](Result<http::Response> answer) {
-        done(answer && answer->status == kOk ? names_in_me(answer->body.reveal())
-                                             : std::vector<std::string>());
-    });
+    client.send(std::move(request),
+                [done = std::move(done), mail_is_vouched_for](Result<http::Response> answer) {
+                    done(answer && answer->status == kOk
+                             ? names_in_me(answer->body.reveal(), mail_is_vouched_for)
+                             : ClaimedNames());
+                });
 }
 
 }  // namespace postbearer::agent

@@ -54,7 +54,8 @@ public:
     /// Fills `row.name` and `row.secret`; the other members are given.
     [[nodiscard]] Result<void> seal(SealedRow& row, const RecordIdentity& identity,
                                     std::string_view secret) const;
-    /// Protocol: "the record of provider P is damaged or not where it was written".
+    /// Protocol: "the record of provider P is damaged or not where it was written". Config: the key
+    /// that seals it is missing (KeyRing::open()).
     [[nodiscard]] Result<RecordIdentity> open_identity(const SealedRow& row) const;
     [[nodiscard]] Result<Secret> open_secret(const SealedRow& row,
                                              const RecordIdentity& identity) const;

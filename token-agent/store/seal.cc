@@ -117,8 +117,8 @@ Result<Secret> KeyRing::open(const SealPlace& place, std::string_view sealed) co
     }
     const Key* key = find(parts->key_id);
     if (key == nullptr) {
-        return failure(Errc::Protocol, "is sealed with key " + hex(parts->key_id) +
-                                           ", which is not in the ring (" + describe() + ")");
+        return failure(Errc::Config, "is sealed with key " + hex(parts->key_id) +
+                                         ", which is not in the ring (" + describe() + ")");
     }
     const auto record_key =
         hkdf_sha256(key->bytes.reveal(), parts->salt, kRecordLabel, kAeadKeyBytes);

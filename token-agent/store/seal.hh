@@ -41,8 +41,9 @@ public:
 
     /// With the current key.
     [[nodiscard]] Result<std::string> seal(const SealPlace& place, std::string_view plain) const;
-    /// With whichever key sealed it. Protocol, and the sentence goes on from the record's name:
-    /// "is sealed with key X, which is not in the ring ..." or "is damaged or not where ...".
+    /// With whichever key sealed it. The sentence of an error goes on from the record's name.
+    /// Config: "is sealed with key X, which is not in the ring ...". Protocol: "is damaged or not
+    /// where ...".
     [[nodiscard]] Result<Secret> open(const SealPlace& place, std::string_view sealed) const;
 
     /// kKeyIdBytes, binary.

@@ -39,17 +39,22 @@ Result<void> SqliteStore::write_generation(const std::string& place, const std::
     if (auto sealed = sealer_.seal(row, login.identity, login.token); !sealed) {
         return sealed;
     }
-    if (!login.keep_previous) {
+    if (login.before != Before::Damaged) {
+        if (auto done = run_at("DELETE FROM record WHERE place = ? AND slot = 'previous'", place);
+            !done) {
+            return tl::unexpected(std::move(done.error()));
+        }
+    }
+    if (login.before == Before::Kept) {
         // A copy, so that the newest one's id stays: listings go by it.
-        for (const char* sql :
-             {"DELETE FROM record WHERE place = ? AND slot = 'previous'",
-              "INSERT INTO record (place, slot, provider, generation, logged_in_at, used_at,"
-              " key_id, name, secret) SELECT place, 'previous', provider, generation,"
-              " logged_in_at, used_at, key_id, name, secret"
-              " FROM record WHERE place = ? AND slot = 'refresh'"}) {
-            if (auto done = run_at(sql, place); !done) {
-                return tl::unexpected(std::move(done.error()));
-            }
+        if (auto done =
+                run_at("INSERT INTO record (place, slot, provider, generation, logged_in_at,"
+                       " used_at, key_id, name, secret) SELECT place, 'previous', provider,"
+                       " generation, logged_in_at, used_at, key_id, name, secret"
+                       " FROM record WHERE place = ? AND slot = 'refresh'",
+                       place);
+            !done) {
+            return tl::unexpected(std::move(done.error()));
         }
     }
     auto statement = database_.prepare(
@@ -106,11 +111,13 @@ Result<std::uint64_t> SqliteStore::put_login(const RecordName& name, const NewLo
                        {name.account, name.client_id, login.user, login.public_client, true},
                        login.refresh_token.reveal(),
                        login.now,
-                       login.now};
+                       login.now,
+                       Before::Gone};
     if (!rows->empty()) {
         made.generation = rows->front().sealed.generation + 1;
-        if (const auto before = open_newest(*rows, name)) {
-            made.keep_previous = before->previous;
+        const auto identity = sealer_.open_identity(rows->front().sealed);
+        if (!identity && identity.error().code == Errc::Config) {
+            made.before = Before::Kept;  // nobody knows what it was
         }
     }
     if (auto done = write_generation(*place, name.provider, made); !done) {
@@ -207,9 +214,11 @@ Result<std::uint64_t> SqliteStore::put_renewal(const RecordName& name, const Ren
                            renewal.refresh_token->reveal(),
                            rows->front().logged_in_at,
                            renewal.now};
+        if (before ? before->previous : before.error().code == Errc::Protocol && rows->size() > 1) {
+            made.before = Before::Damaged;
+        }
         if (before) {
             made.identity = std::move(before->identity);
-            made.keep_previous = before->previous;
         }
         // A token whose predecessor was damaged meanwhile is stored with what is known.
         made.identity.account = name.account;

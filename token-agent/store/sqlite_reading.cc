@@ -123,6 +123,22 @@ Result<std::uint64_t> SqliteStore::count_logins() {
     return static_cast<std::uint64_t>(*count);
 }
 
+Result<SqliteStore::OpenedLogin> SqliteStore::open_any(const std::vector<Row>& rows) const {
+    const auto open = [this](const Row& row) -> Result<OpenedLogin> {
+        const auto identity = sealer_.open_identity(row.sealed);
+        if (!identity) {
+            return tl::unexpected(identity.error());
+        }
+        return open_row(row, {row.sealed.provider, identity->account, identity->client_id});
+    };
+    auto newest = open(rows.front());
+    if (newest || !has_substitute(rows, newest.error())) {
+        return newest;
+    }
+    auto before = open(rows[1]);
+    return before ? std::move(before) : std::move(newest);
+}
+
 Result<LoginDump> SqliteStore::read_logins(const std::string& cursor, std::size_t limit) {
     limit = std::clamp<std::size_t>(limit, 1, kMostRows);
     const auto page = page_of(cursor, limit);
@@ -135,20 +151,7 @@ Result<LoginDump> SqliteStore::read_logins(const std::string& cursor, std::size_
         if (!rows) {
             return tl::unexpected(rows.error());
         }
-        // Whatever client it was made with: each generation says so itself.
-        Result<OpenedLogin> opened = failure(Errc::Protocol, "");
-        for (const Row& generation : *rows) {
-            const auto identity = sealer_.open_identity(generation.sealed);
-            auto tried = !identity ? tl::unexpected(identity.error())
-                                   : open_row(generation, {row.sealed.provider, identity->account,
-                                                           identity->client_id});
-            if (tried || &generation == &rows->front()) {
-                opened = std::move(tried);
-            }
-            if (opened) {
-                break;
-            }
-        }
+        auto opened = open_any(*rows);
         if (!opened) {
             dump.unreadable.push_back(std::move(opened.error().context));
             continue;

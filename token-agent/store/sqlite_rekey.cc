@@ -43,7 +43,7 @@ Result<bool> SqliteStore::seal_anew(Statement& update, Row& row) const {
     const auto secret =
         identity ? sealer_.open_secret(row.sealed, *identity) : tl::unexpected(identity.error());
     if (!secret) {
-        if (secret.error().code == Errc::Protocol) {
+        if (secret.error().code == Errc::Protocol || secret.error().code == Errc::Config) {
             return false;
         }
         return tl::unexpected(secret.error());

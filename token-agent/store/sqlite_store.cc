@@ -32,6 +32,17 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options) {
     return std::make_unique<SqliteStore>(Opening(), std::move(options), std::move(*store));
 }
 
+/// What goes into a file without a name is lost when we end, and SQLite does not look. A file that
+/// took its place has an index key and perhaps a schema of its own.
+Result<void> SqliteStore::check_same_file() const {
+    if (identity_of(path_) != identity_) {
+        return failure(Errc::Unavailable, "token store " + path_ +
+                                              ": the file was removed or replaced while in use: "
+                                              "restart postbearer-agent");
+    }
+    return {};
+}
+
 /// What made it read-only may be over: a full disk, a file system that was remounted.
 Result<void> SqliteStore::become_writable() {
     if (report_.read_only.empty()) {
@@ -41,22 +52,22 @@ Result<void> SqliteStore::become_writable() {
     if (!database) {
         return failure(Errc::Unavailable, database.error().context);
     }
+    // Between the look at the file and its opening it may have been replaced after all.
+    if (auto same = check_same_file(); !same) {
+        return same;
+    }
     database_ = std::move(*database);
-    identity_ = identity_of(path_);
     report_.read_only.clear();
     synced_ = true;
     return {};
 }
 
 Result<Transaction> SqliteStore::begin_write(Durability durability) {
+    if (auto same = check_same_file(); !same) {
+        return tl::unexpected(std::move(same.error()));
+    }
     if (auto writable = become_writable(); !writable) {
         return tl::unexpected(std::move(writable.error()));
-    }
-    // What goes into a file without a name is lost when we end, and SQLite does not look.
-    if (identity_of(path_) != identity_) {
-        return failure(Errc::Unavailable, "token store " + path_ +
-                                              ": the file was removed or replaced while in use: "
-                                              "restart postbearer-agent");
     }
     const bool synced = durability == Durability::Synced;
     if (synced != synced_) {
@@ -126,10 +137,18 @@ Result<SqliteStore::OpenedLogin> SqliteStore::open_row(const Row& row,
     return OpenedLogin{std::move(*identity), std::move(*token), row.logged_in_at, row.used_at};
 }
 
+/// For damage only: where a key or the right client is missing, the newest token is intact, and a
+/// provider that takes each token once would see a thief in an older one. A login's generations
+/// have its time in common; what a login before has left is perhaps another user's.
+bool SqliteStore::has_substitute(const std::vector<Row>& rows, const Error& error) noexcept {
+    return error.code == Errc::Protocol && rows.size() > 1 &&
+           rows[1].logged_in_at == rows[0].logged_in_at;
+}
+
 Result<SqliteStore::OpenedLogin> SqliteStore::open_newest(const std::vector<Row>& rows,
                                                           const RecordName& name) const {
     auto newest = open_row(rows.front(), name);
-    if (newest || newest.error().code != Errc::Protocol || rows.size() == 1) {
+    if (newest || !has_substitute(rows, newest.error())) {
         return newest;
     }
     auto before = open_row(rows[1], name);

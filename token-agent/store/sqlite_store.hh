@@ -78,18 +78,26 @@ private:
         WallTime used_at;
         bool previous = false;
     };
+    /// What becomes of the generations that are there when a new one is written.
+    enum class Before : std::uint8_t {
+        Kept,     // the newest becomes the previous one
+        Damaged,  // the newest goes, the previous one stays
+        Gone
+    };
     struct NewGeneration {
         std::uint64_t generation = 0;
         RecordIdentity identity;
         std::string_view token;
         WallTime logged_in_at;
         WallTime used_at;
-        bool keep_previous = false;  // the newest one does not open, so it is the one to go
+        Before before = Before::Kept;
     };
     /// How much a write survives: the end of the process, or a loss of power as well.
     enum class Durability : std::uint8_t { Process, Synced };
 
     [[nodiscard]] Result<Transaction> begin_write(Durability durability);
+    /// Unavailable: the path names another file than the one that was opened.
+    [[nodiscard]] Result<void> check_same_file() const;
     [[nodiscard]] Result<void> become_writable();
     [[nodiscard]] Result<std::string> place_of(const RecordName& name) const;
     [[nodiscard]] static Row read_row(const Statement& statement);
@@ -97,8 +105,13 @@ private:
     /// Both generations, the newest first.
     [[nodiscard]] Result<std::vector<Row>> login_rows(const std::string& place);
     [[nodiscard]] Result<OpenedLogin> open_row(const Row& row, const RecordName& name) const;
+    /// Whether the generation before may be used instead of the newest one, which has `error`.
+    [[nodiscard]] static bool has_substitute(const std::vector<Row>& rows,
+                                             const Error& error) noexcept;
     [[nodiscard]] Result<OpenedLogin> open_newest(const std::vector<Row>& rows,
                                                   const RecordName& name) const;
+    /// As open_newest(), whatever client it was made with: each generation says so itself.
+    [[nodiscard]] Result<OpenedLogin> open_any(const std::vector<Row>& rows) const;
     [[nodiscard]] ListedLogin listed(const Row& row) const;
     [[nodiscard]] Result<std::vector<Row>> page_of(const std::string& cursor, std::size_t limit);
 

@@ -200,7 +200,10 @@ Result<Secret> index_key(Database& database, const std::string& path, const KeyR
     }
     auto key = ring.open(kIndexKeyPlace, *sealed);
     if (!key) {
-        return refused(Errc::Protocol, path, "its index key " + key.error().context);
+        const bool damaged = key.error().code == Errc::Protocol;
+        return refused(key.error().code, path,
+                       (damaged ? "its index key " : "its index key cannot be opened: ") +
+                           key.error().context);
     }
     return key;
 }

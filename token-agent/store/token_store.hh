@@ -7,8 +7,9 @@
 //
 // Errors of all calls: Unavailable, the store cannot be read or written now (disk full, read-only,
 // locked): try again later, nothing has changed. Protocol, a record is there and cannot be trusted
-// or opened (damaged, swapped, sealed with a key we do not have). Denied, see each call. The
-// context is a sentence for the operator, without any secret.
+// (damaged, swapped). Config, a record is sealed with a key we do not have: it is as good as ever
+// once the key is given back, so nothing older stands in for it. Denied, see each call. The context
+// is a sentence for the operator, without any secret.
 
 #include <chrono>
 #include <cstddef>
@@ -122,10 +123,12 @@ public:
     virtual ~TokenStore() = default;
 
     /// nullopt: nobody has logged in. Denied: somebody has, with another client_id.
-    /// Opens the newest generation, or the one before if that cannot be opened; `generation` is the
-    /// newest one's either way, as begin_attempt() and put_renewal() want it.
+    /// Opens the newest generation, or the one before of the same login if that is damaged;
+    /// `generation` is the newest one's either way, as begin_attempt() and put_renewal() want it.
     [[nodiscard]] virtual Result<std::optional<StoredLogin>> find_login(const RecordName& name) = 0;
-    /// A login replaces an older one, whatever client that was made with; its access tokens go.
+    /// A login replaces an older one, whatever client that was made with; its refresh tokens and
+    /// access tokens go. A newest one whose key is missing (Config) stays as the previous
+    /// generation, and is handed out to nobody.
     [[nodiscard]] virtual Result<std::uint64_t> put_login(const RecordName& name,
                                                           const NewLogin& login) = 0;
     /// Says that a renewal begins; an earlier mark without an end stays. It survives the end of
@@ -134,8 +137,9 @@ public:
                                                      std::uint64_t generation, WallTime now) = 0;
     /// The attempt ended without a new token: an answer came, or none was sent.
     [[nodiscard]] virtual Result<void> end_attempt(const RecordName& name) = 0;
-    /// On disk, synced, when it returns. Denied: `generation` is not the newest any more (another
-    /// login came meanwhile); nothing was written.
+    /// On disk, synced, when it returns. The newest generation becomes the previous one, also where
+    /// its key is missing; if it is damaged the previous one stays. Denied: `generation` is not the
+    /// newest any more (another login came meanwhile); nothing was written.
     [[nodiscard]] virtual Result<std::uint64_t> put_renewal(const RecordName& name,
                                                             const Renewal& renewal) = 0;
     /// Refresh token, both generations, and access tokens. False: there was nothing.
@@ -155,7 +159,8 @@ public:
     [[nodiscard]] virtual Result<std::vector<ListedLogin>> unused_since(WallTime before,
                                                                         std::size_t limit) = 0;
     [[nodiscard]] virtual Result<std::uint64_t> count_logins() = 0;
-    /// As list(), with the tokens: what an export is made of. The newest generation that opens.
+    /// As list(), with the tokens: what an export is made of. Of each the one that find_login()
+    /// gives.
     [[nodiscard]] virtual Result<LoginDump> read_logins(const std::string& cursor,
                                                         std::size_t limit) = 0;
 

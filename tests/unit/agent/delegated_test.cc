@@ -211,6 +211,18 @@ BOOST_AUTO_TEST_CASE(a_damaged_record_says_so_and_is_not_touched) {
     BOOST_TEST(log.count("event=account_needs_user account=alice@contoso.com") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_record_whose_key_is_missing_is_for_the_admin) {
+    store.read_error = Error{Errc::Config, "the login is sealed with key 1f0c, not in the ring"};
+    const auto shown = fetch();
+    turn();
+    BOOST_TEST((error(shown).answer.failure_class == FailureClass::NeedsAdmin));
+    for (const char* word : {"sealed with key 1f0c", "previous_master_keys", "restart"}) {
+        BOOST_TEST(error(shown).answer.message.find(word) != std::string::npos,
+                   error(shown).answer.message);
+    }
+    BOOST_TEST(client.seen().empty());
+}
+
 // ---- errors lose nothing
 
 BOOST_AUTO_TEST_CASE(no_error_deletes_the_refresh_token) {
@@ -273,18 +285,19 @@ BOOST_AUTO_TEST_CASE(a_crash_in_the_middle_is_named) {
     turn();
     const std::string& message = error(shown).answer.message;
     BOOST_TEST((error(shown).answer.failure_class == FailureClass::NeedsUser));
-    BOOST_TEST(message.find("The agent was stopped, or an answer was lost") != std::string::npos);
+    BOOST_TEST(message.find("the agent was stopped, or an answer was lost") != std::string::npos);
     BOOST_TEST(message.find("2027-01-15 07:00 UTC") != std::string::npos, message);
     BOOST_TEST(message.find("postbearer login alice@contoso.com") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(where_old_refresh_tokens_are_taken_a_crash_explains_nothing) {
+BOOST_AUTO_TEST_CASE(where_old_refresh_tokens_are_taken_the_provider_s_reason_comes_first) {
     login().attempt_at = time.wall() - 3600s;
     client.answer(400, R"({"error":"invalid_grant","error_codes":[50173]})");
     const auto shown = fetch();
     turn();
-    BOOST_TEST(error(shown).answer.message.find("was stopped") == std::string::npos);
+    const std::string& message = error(shown).answer.message;
     BOOST_TEST(error(shown).answer.hint == "AADSTS50173");
+    BOOST_TEST(message.find("AADSTS50173") < message.find("the agent was stopped"), message);
 }
 
 BOOST_AUTO_TEST_CASE(a_refusal_without_a_crash_does_not_speak_of_one) {

@@ -463,12 +463,14 @@ BOOST_AUTO_TEST_CASE(id_token_and_scope_come_along) {
     BOOST_REQUIRE(result.has_value());
     BOOST_REQUIRE(result->id_token.has_value());
     BOOST_TEST(result->id_token->reveal() == "h.p.s");
+    BOOST_TEST(!result->id_token_unusable);
     BOOST_TEST(result->scope == "x y");
     result = read_token_response(
         json_response(200, R"({"access_token":"a","id_token":"h p","scope":["x"]})"),
         context(Grant::Delegated));
     BOOST_REQUIRE(result.has_value());
     BOOST_TEST(!result->id_token.has_value());
+    BOOST_TEST(result->id_token_unusable);
     BOOST_TEST(result->scope.empty());
 }
 

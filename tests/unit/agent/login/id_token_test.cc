@@ -34,8 +34,11 @@ struct Room {
                                 R"("exp":1000001,)" +
                                 claims + "}");
         BOOST_REQUIRE(token.has_value());
+        return joined(token->names.sure) + "|" + joined(token->names.doubtful);
+    }
+    static std::string joined(const std::vector<std::string>& names) {
         std::string text;
-        for (const std::string& name : token->names) {
+        for (const std::string& name : names) {
             text += (text.empty() ? "" : ",") + name;
         }
         return text;
@@ -120,24 +123,46 @@ BOOST_DATA_TEST_CASE_F(Room, the_tenant_of_entra, boost::unit_test::data::make(k
 
 BOOST_FIXTURE_TEST_SUITE(id_token_test, Room)
 
-BOOST_AUTO_TEST_CASE(names_come_in_order_once_each) {
+BOOST_AUTO_TEST_CASE(names_of_entra) {
+    wish.provider_type = ProviderType::Microsoft;
+    wish.mail_is_vouched_for = true;
     BOOST_TEST(names(R"("unique_name":"d","email":"c","upn":"b","preferred_username":"a")") ==
-               "a,b,c,d");
-    BOOST_TEST(names(R"("upn":"a","preferred_username":"a")") == "a");
-    BOOST_TEST(names(R"("name":"Alice")") == "");
+               "a,b,c|d");
+    BOOST_TEST(names(R"("upn":"a","preferred_username":"a","email":"a")") == "a|");
+    BOOST_TEST(names(R"("name":"Alice")") == "|");
+    BOOST_TEST(names(R"("upn":"a","email":"b","email_verified":false)") == "a|b");
+    wish.mail_is_vouched_for = false;
+    BOOST_TEST(names(R"("upn":"a","email":"b")") == "a|b");
+    BOOST_TEST(names(R"("upn":"a","email":"b","email_verified":true)") == "a|b");
+    BOOST_TEST(names(R"("upn":"a","email":"b","xms_edov":true)") == "a,b|");
+    BOOST_TEST(names(R"("upn":"a","email":"b","xms_edov":1)") == "a,b|");
+    BOOST_TEST(names(R"("upn":"a","email":"b","xms_edov":"1")") == "a,b|");
+    BOOST_TEST(names(R"("upn":"a","email":"b","xms_edov":false)") == "a|b");
+    BOOST_TEST(names(R"("upn":"a","email":"b","xms_edov":0)") == "a|b");
 }
 
-BOOST_AUTO_TEST_CASE(an_unverified_address_names_nobody) {
-    BOOST_TEST(names(R"("email":"a","email_verified":true)") == "a");
-    BOOST_TEST(names(R"("email":"a","email_verified":"true")") == "a");
-    BOOST_TEST(names(R"("email":"a","email_verified":false)") == "");
-    BOOST_TEST(names(R"("email":"a","email_verified":"false")") == "");
-    BOOST_TEST(names(R"("upn":"a","email_verified":false)") == "a");
+BOOST_AUTO_TEST_CASE(an_address_counts_where_it_was_verified) {
+    BOOST_TEST(names(R"("email":"a@x","email_verified":true)") == "a@x|");
+    BOOST_TEST(names(R"("email":"a@x","email_verified":"true")") == "a@x|");
+    BOOST_TEST(names(R"("email":"a@x")") == "|a@x");
+    BOOST_TEST(names(R"("email":"a@x","email_verified":false)") == "|a@x");
+    BOOST_TEST(names(R"("email":"a@x","email_verified":"maybe")") == "|a@x");
+    BOOST_TEST(names(R"("email":"a@x","email_verified":1)") == "|a@x");
+    // Users choose their preferred_username at some servers, so a verified address comes first.
+    BOOST_TEST(names(R"("email":"a@x","email_verified":true,"preferred_username":"b@x")") ==
+               "a@x|");
+    BOOST_TEST(names(R"("upn":"u@x","preferred_username":"b@x","email":"a@x")") == "u@x,b@x|a@x");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_no_address_gives_way_to_one) {
+    BOOST_TEST(names(R"("preferred_username":"alice")") == "alice|");
+    BOOST_TEST(names(R"("preferred_username":"alice","email":"a@x")") == "|a@x");
+    BOOST_TEST(names(R"("preferred_username":"alice","upn":"u@x")") == "u@x|");
 }
 
 BOOST_AUTO_TEST_CASE(names_that_could_spoil_a_log_are_left_out) {
-    BOOST_TEST(names(R"("upn":"a\nb","email":7,"preferred_username":"")") == "");
-    BOOST_TEST(names(R"("upn":")" + std::string(400, 'x') + "\"") == "");
+    BOOST_TEST(names(R"("upn":"a\nb","email":7,"preferred_username":"")") == "|");
+    BOOST_TEST(names(R"("upn":")" + std::string(400, 'x') + "\"") == "|");
 }
 
 BOOST_AUTO_TEST_CASE(a_nonce_that_was_sent_must_come_back) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/agent/store/disk_faults.hh"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/kdf.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 namespace {
 
 std::atomic<int> sync_count{0};
+std::atomic<bool> no_keys{false};
 int write_error = 0;
 int open_error = 0;
 
@@ -104,7 +107,21 @@ extern "C" int fdatasync(int /*fd*/) {
     return 0;
 }
 
+// OpenSSL's, for our own calls.
+extern "C" EVP_KDF* EVP_KDF_fetch(OSSL_LIB_CTX* context, const char* name, const char* properties) {
+    using Fetch = EVP_KDF*(OSSL_LIB_CTX*, const char*, const char*);
+    if (no_keys) {
+        return nullptr;
+    }
+    auto* const real = reinterpret_cast<Fetch*>(::dlsym(RTLD_NEXT, "EVP_KDF_fetch"));
+    return real == nullptr ? nullptr : real(context, name, properties);
+}
+
 namespace postbearer::test {
+
+KeyFault::KeyFault() noexcept { no_keys = true; }
+
+KeyFault::~KeyFault() { no_keys = false; }
 
 int syncs() noexcept { return sync_count; }
 

@@ -45,6 +45,17 @@ public:
     [[nodiscard]] static bool met() noexcept;
 };
 
+/// OpenSSL derives no keys for as long as this lives, as when memory has run out.
+class KeyFault {
+public:
+    KeyFault() noexcept;
+    ~KeyFault();
+    KeyFault(const KeyFault&) = delete;
+    KeyFault& operator=(const KeyFault&) = delete;
+    KeyFault(KeyFault&&) = delete;
+    KeyFault& operator=(KeyFault&&) = delete;
+};
+
 /// Runs `work` in a child that is killed (SIGKILL) by its `writes`-th write to a disk, before or
 /// after that write by turns. False: it came to its end first.
 [[nodiscard]] bool killed_at_write(int writes, const std::function<void()>& work);

@@ -126,6 +126,30 @@ BOOST_AUTO_TEST_CASE(a_store_on_a_read_only_disk_is_read_and_written_again_once_
     BOOST_TEST(token_of(*open(), alice()) == "refresh-2");
 }
 
+BOOST_AUTO_TEST_CASE(a_store_that_was_replaced_while_it_was_read_only_takes_no_tokens) {
+    (void)must(open()->put_login(alice(), new_login("refresh-1", time.wall())));
+    std::filesystem::rename(path(), directory / "kept.db");
+    (void)must(open()->put_login(alice(), new_login("of another store", time.wall())));
+    std::filesystem::rename(path(), directory / "other.db");
+    std::filesystem::rename(directory / "kept.db", path());
+    std::unique_ptr<SqliteStore> store;
+    {
+        const DiskFault fault(Fault::ReadOnly);
+        store = open();
+    }
+    std::filesystem::rename(path(), directory / "kept.db");
+    std::filesystem::rename(directory / "other.db", path());
+    const Error error = refusal(store->put_login(bob(), new_login("b", time.wall())));
+    BOOST_CHECK(error.code == Errc::Unavailable);
+    BOOST_TEST(contains(error.context, "replaced"), error.context);
+    BOOST_TEST(contains(error.context, "restart postbearer-agent"), error.context);
+    BOOST_TEST(token_of(*store, alice()) == "refresh-1");
+    std::filesystem::rename(path(), directory / "other.db");
+    std::filesystem::rename(directory / "kept.db", path());
+    (void)must(store->put_login(bob(), new_login("b", time.wall())));
+    BOOST_TEST(store->read_only().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_log_that_a_crash_left_is_read_on_a_read_only_disk_as_well) {
     const Path crashed = directory / "crashed";
     {

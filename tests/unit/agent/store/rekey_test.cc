@@ -7,6 +7,7 @@
 
 #include "tests/unit/agent/store/disk_faults.hh"
 #include "tests/unit/agent/store/store_room.hh"
+#include "token-agent/store/aead.hh"
 
 namespace {
 
@@ -138,6 +139,63 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_opened_stands_in_the_way_of_nothing) {
     auto store = open("B");
     BOOST_TEST(token_of(*store, name(3)) == "second3");
     BOOST_TEST(must(store->rekey(7)).unreadable == 1U);
+}
+
+struct KeyGone : Rekeying {
+    /// alice's newest token is sealed with B, and the two before it with A, which is all there is.
+    KeyGone() {
+        (void)must(open("A")->put_login(alice(), new_login("first", time.wall())));
+        renew("A", "second");
+        renew("BA", "third");
+    }
+    void renew(const std::string& keys, const std::string& token) {
+        const std::string newest = "SELECT generation FROM record WHERE slot = 'refresh'";
+        const auto generation = std::stoull(RawDatabase(path()).value(newest));
+        (void)must(open(keys)->put_renewal(alice(), renewal(generation, token, time.wall())));
+    }
+    void damage_newest() {
+        RawDatabase(path()).run(
+            "UPDATE record SET name = zeroblob(80), secret = zeroblob(80) WHERE slot = 'refresh'");
+    }
+};
+
+/// It would be taken for a stolen one by a provider that takes each token once.
+BOOST_FIXTURE_TEST_CASE(no_older_token_stands_in_for_one_whose_key_is_missing, KeyGone) {
+    {
+        auto store = open("A");
+        const Error error = refusal(store->find_login(alice()));
+        BOOST_CHECK(error.code == Errc::Config);
+        BOOST_TEST(contains(error.context, hex(ring_of("B").current_id())), error.context);
+        BOOST_TEST(!must(store->list("", 9)).logins.at(0).readable);
+        const auto dump = must(store->read_logins("", 9));
+        BOOST_TEST(dump.logins.empty());
+        BOOST_TEST(dump.unreadable.size() == 1U);
+        BOOST_TEST(must(store->rekey(9)).unreadable == 1U);
+    }
+    BOOST_TEST(token_of(*open("BA"), alice()) == "third");
+    damage_newest();
+    BOOST_TEST(token_of(*open("A"), alice()) == "second");  // that is what it is for
+}
+
+BOOST_FIXTURE_TEST_CASE(a_renewal_keeps_the_token_whose_key_is_missing, KeyGone) {
+    renew("A", "fourth");
+    BOOST_TEST(token_of(*open("A"), alice()) == "fourth");
+    damage_newest();
+    BOOST_CHECK(refusal(open("A")->find_login(alice())).code == Errc::Protocol);
+    renew("A", "fifth");
+    damage_newest();
+    BOOST_TEST(token_of(*open("BA"), alice()) == "third");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_login_keeps_the_one_whose_key_is_missing_and_hands_it_to_nobody,
+                        KeyGone) {
+    (void)must(open("A")->put_login(alice(), new_login("again", time.wall() + 1h)));
+    BOOST_TEST(token_of(*open("A"), alice()) == "again");
+    BOOST_TEST(RawDatabase(path()).value("SELECT key_id FROM record WHERE slot = 'previous'") ==
+               ring_of("B").current_id());
+    damage_newest();
+    BOOST_CHECK(refusal(open("BA")->find_login(alice())).code == Errc::Protocol);
+    BOOST_TEST(must(open("BA")->read_logins("", 9)).logins.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_rekey_that_is_killed_at_any_write_goes_on_where_it_was) {

@@ -90,6 +90,22 @@ BOOST_AUTO_TEST_CASE(a_newest_one_that_does_not_open_is_not_written_over_by_the_
     BOOST_TEST(token_of(*store, alice()) == "second of alice@contoso.test");
 }
 
+/// It may be another user's, and was replaced on purpose.
+BOOST_AUTO_TEST_CASE(a_login_leaves_nothing_of_the_one_it_replaces) {
+    const auto sealed = [this](int id) {
+        return RawDatabase(path())
+            .value("SELECT secret FROM record WHERE id = " + std::to_string(id))
+            .substr(60, 30);
+    };
+    const std::string newest = sealed(1);
+    const std::string previous = sealed(7);
+    (void)must(open()->put_login(alice(), new_login("of another", time.wall() + 2h)));
+    BOOST_TEST(!contains(all_files(), newest));
+    BOOST_TEST(!contains(all_files(), previous));
+    change("UPDATE record SET secret = zeroblob(length(secret)) WHERE id = 1");
+    BOOST_CHECK(refusal(open()->find_login(alice())).code == Errc::Protocol);
+}
+
 BOOST_AUTO_TEST_CASE(a_new_token_is_kept_even_if_all_before_it_is_damaged) {
     change("UPDATE record SET name = zeroblob(length(name))");
     auto store = open();

@@ -7,6 +7,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <fstream>
 
+#include "tests/unit/agent/store/disk_faults.hh"
 #include "tests/unit/agent/store/store_room.hh"
 #include "token-agent/store/aead.hh"
 #include "token-agent/store/schema.hh"
@@ -272,6 +273,21 @@ BOOST_DATA_TEST_CASE(what_is_damaged_is_set_aside_and_a_new_store_begun,
     write_file(path(), "damaged again", 0600);
     BOOST_TEST(open()->opened().set_aside == aside + ".1");
     BOOST_CHECK(read_file(aside) == damaged);
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_of_openssl_is_not_damage) {
+    put_alice();
+    const Error error = [this] {
+        // The key ring is there when the store is opened.
+        SqliteStore::Options options{path(), ring_of("A"), time, std::chrono::milliseconds(20)};
+        const KeyFault fault;
+        return refusal(SqliteStore::open(std::move(options)));
+    }();
+    BOOST_CHECK(error.code == Errc::Internal);
+    BOOST_TEST(contains(error.context, path().string()), error.context);
+    BOOST_TEST(contains(error.context, "OpenSSL"), error.context);
+    BOOST_CHECK(names() == std::vector<std::string>{"tokens.db"});
+    BOOST_TEST(token_of(*open(), alice()) == "refresh-1");
 }
 
 BOOST_AUTO_TEST_CASE(a_log_goes_with_the_file_it_belongs_to) {
