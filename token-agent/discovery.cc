@@ -39,7 +39,10 @@ Result<std::string> endpoint(const JsonObject& json, const char* key, const std:
     if (url.empty()) {
         return url;
     }
-    if (url.size() > kMaxUrlBytes || !is_plain_utf8(url)) {
+    // Visible ASCII: people compare addresses by eye.
+    const bool visible =
+        std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+    if (url.size() > kMaxUrlBytes || !visible) {
         return failure(Errc::Config, about(issuer) + key + " is not a usable URL");
     }
     if (const auto checked = http::check_url(url, allow_http_loopback); !checked) {
@@ -117,6 +120,10 @@ Result<ServerMetadata> read_metadata(std::string_view document, const std::strin
     }
     metadata.sends_issuer =
         json->truth("authorization_response_iss_parameter_supported").value_or(false);
+    if (json->has("code_challenge_methods_supported")) {
+        const auto methods = json->texts("code_challenge_methods_supported");
+        metadata.checks_s256 = std::find(methods.begin(), methods.end(), "S256") != methods.end();
+    }
     for (const std::string_view algorithm :
          json->texts("token_endpoint_auth_signing_alg_values_supported")) {
         metadata.token_auth_algorithms.push_back(printable(algorithm, 64));

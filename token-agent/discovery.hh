@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct ServerMetadata {
     std::vector<std::string> token_auth_methods;
     std::vector<std::string> scopes;
     bool sends_issuer = false;  // RFC 9207: `iss` stands in every authorization response
+    /// Whether code_challenge_methods_supported holds S256 (RFC 7636); nullopt: it is not there.
+    std::optional<bool> checks_s256;
     std::vector<std::string> token_auth_algorithms;  // for assertions; empty: not said
 };
 

@@ -37,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
     IdTokenWish wish;
     wish.issuer = kIssuers[data[0] & 3U];
+    wish.issuer_origin = "https://idp.example";
     wish.tenant = kTenants[(data[0] >> 2U) & 3U];
     wish.provider_type = (data[0] & 0x40U) != 0 ? ProviderType::Microsoft : ProviderType::Oidc;
     wish.mail_is_vouched_for = (data[0] & 0x80U) != 0;

@@ -10,6 +10,7 @@
 #include "common/text.hh"
 #include "token-agent/json.hh"
 #include "token-agent/login/directory_id.hh"
+#include "token-agent/login/login_endpoints.hh"
 #include "token-agent/login/pkce.hh"
 
 namespace postbearer::agent {
@@ -55,7 +56,7 @@ bool fits_issuer(const JsonObject& claims, const IdTokenWish& wish) {
     constexpr std::string_view kMark = "{tenantid}";
     const std::string_view issuer = claims.text_or_empty("iss");
     if (wish.issuer.empty()) {
-        return true;
+        return is_issuer_at(issuer, wish.issuer_origin);
     }
     const std::size_t at = wish.issuer.find(kMark);
     if (at == std::string::npos) {
@@ -67,15 +68,16 @@ bool fits_issuer(const JsonObject& claims, const IdTokenWish& wish) {
     return issuer == expected && fits_tenant(tenant_id, wish.tenant);
 }
 
+/// Section 3.1.3.7, items 3 to 5: whoever it was issued to (azp) must be us, if it says so.
 bool is_for_client(const JsonObject& claims, const std::string& client_id) {
+    if (claims.has("azp") && claims.text("azp") != client_id) {
+        return false;
+    }
     if (const auto one = claims.text("aud")) {
         return *one == client_id;
     }
     const auto several = claims.texts("aud");
-    // With several audiences, azp says whom it was issued to (section 3.1.3.7, items 4 and 5).
-    const auto issued_to = claims.text("azp");
-    return std::find(several.begin(), several.end(), client_id) != several.end() &&
-           (!issued_to || *issued_to == client_id);
+    return std::find(several.begin(), several.end(), client_id) != several.end();
 }
 
 void add_name(std::vector<std::string>& names, std::string_view claim) {

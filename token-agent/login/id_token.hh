@@ -18,10 +18,11 @@ namespace postbearer::agent {
 
 struct IdTokenWish {
     /// Byte for byte, or with `{tenantid}` where Entra puts the directory's id (claim tid);
-    /// empty: any, for a server that was configured without an issuer.
+    /// empty: not known, for a server that was configured without an issuer.
     std::string issuer;
-    std::string other_issuer;  // accepted as well; empty: none
-    std::string tenant;        // of Microsoft: a GUID, a domain name, or one of Entra's words
+    std::string issuer_origin;  // where the issuer is not known: what host it must be on
+    std::string other_issuer;   // accepted as well; empty: none
+    std::string tenant;         // of Microsoft: a GUID, a domain name, or one of Entra's words
     ProviderType provider_type = ProviderType::Oidc;
     bool mail_is_vouched_for = false;  // of Microsoft, see vouches_for_mail()
     std::string client_id;

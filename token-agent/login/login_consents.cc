@@ -7,6 +7,7 @@
 #include "token-agent/login/login_scopes.hh"
 #include "token-agent/login/patient_exchange.hh"
 #include "token-agent/providers.hh"
+#include "token-agent/stored_tokens.hh"
 #include "token-agent/token_failure.hh"
 
 namespace postbearer::agent {
@@ -106,7 +107,29 @@ void LoginConsents::located(Result<LoginEndpoints> found) {
                                          "authorization_endpoint")));
         return;
     }
+    if (!device && !judge_pkce()) {
+        return;
+    }
     begin_step(order_.resources.front());
+}
+
+/// False: it has failed. A code that anybody can redeem is no login (RFC 9700 section 2.1.1); a
+/// server that does not know the challenge ignores it without a word.
+bool LoginConsents::judge_pkce() {
+    const std::string who = "provider '" + provider().name + "'";
+    if (!endpoints_.checks_s256.value_or(true)) {
+        fail(login_failure(FailureClass::NeedsAdmin, FailureCode::ProviderError,
+                           who + " does not offer PKCE with S256 (its metadata say so), so "
+                                 "anybody could redeem a code on its way. Use --device, or switch "
+                                 "PKCE on at the server"));
+        return false;
+    }
+    if (!endpoints_.checks_s256 && provider().type == ProviderType::Oidc) {
+        warnings_.push_back(who +
+                            " does not say whether it checks PKCE "
+                            "(code_challenge_methods_supported)");
+    }
+    return true;
 }
 
 void LoginConsents::begin_step(Resource resource) {
@@ -199,6 +222,7 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     access.issued_at = services_.clock.wall();
     access.life = answer.token.expires_in;
     access.refresh_in = answer.token.refresh_in;
+    access.scope = token_identity(provider(), resource, Grant::Delegated);
     tokens_.access.emplace_back(resource, std::move(access));
     scopes_done_.push_back(refresh_scope(provider(), resource).value_or(""));
     consented_.push_back(resource);
@@ -246,6 +270,7 @@ std::optional<protocol::AgentFailure> LoginConsents::judge_identity(const Exchan
     }
     IdTokenWish wish;
     wish.issuer = endpoints_.issuer;
+    wish.issuer_origin = endpoints_.issuer_origin;
     wish.other_issuer = endpoints_.other_issuer;
     wish.tenant = provider().tenant;
     wish.provider_type = provider().type;
@@ -302,6 +327,7 @@ bool LoginConsents::reuse_token(Resource resource, const std::string& scope) {
     access.issued_at = known.issued_at;
     access.life = known.life;
     access.refresh_in = known.refresh_in;
+    access.scope = token_identity(provider(), resource, Grant::Delegated);
     tokens_.access.emplace_back(resource, std::move(access));
     scopes_done_.push_back(scope);
     consented_.push_back(resource);

@@ -74,6 +74,7 @@ public:
 private:
     [[nodiscard]] const ProviderConfig& provider() const { return order_.provider_config(); }
     void located(Result<LoginEndpoints> found);
+    [[nodiscard]] bool judge_pkce();
     void begin_step(Resource resource);
     void begin_device(const std::string& scope);
     void begin_code(const std::string& scope);

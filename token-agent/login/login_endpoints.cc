@@ -23,6 +23,11 @@ Result<std::string> choose(const ProviderConfig& provider, const std::string& co
     return preset_endpoint(provider, preset);
 }
 
+std::string origin_of(const std::string& url) {
+    const auto parts = http::check_url(url, true);  // the transport decides about http
+    return parts ? parts->origin : std::string();
+}
+
 /// Entra writes the directory's id into iss, also where the configuration says a domain name or
 /// `common`; the host is the one whose token endpoint answered.
 std::string expected_issuer(const ProviderConfig& provider) {
@@ -65,7 +70,9 @@ Result<LoginEndpoints> assemble(const ProviderConfig& provider, const ServerMeta
     if (endpoints.issuer == "https://accounts.google.com") {
         endpoints.other_issuer = "accounts.google.com";  // Google documents both
     }
+    endpoints.issuer_origin = origin_of(token_endpoint_of(provider).value_or(""));
     endpoints.sends_issuer = metadata.sends_issuer;
+    endpoints.checks_s256 = metadata.checks_s256;
     endpoints.scopes = metadata.scopes;
     return endpoints;
 }
@@ -82,20 +89,24 @@ void find_login_endpoints(Discovery& discovery, const std::shared_ptr<const Agen
     }
     discovery.find(settings.issuer, transport_of(*config, settings),
                    [config, provider, done = std::move(done)](Result<Discovery::Metadata> found) {
-                       const ProviderConfig& mine = config->providers.at(provider);
-                       const bool has_own = !mine.authorization_endpoint.empty() ||
-                                            !mine.device_authorization_endpoint.empty();
-                       if (!found && !has_own) {
+                       if (!found) {
                            done(tl::unexpected(std::move(found.error())));
                            return;
                        }
-                       done(assemble(mine, found ? **found : ServerMetadata{}));
+                       done(assemble(config->providers.at(provider), **found));
                    });
+}
+
+bool is_issuer_at(std::string_view issuer, const std::string& origin) {
+    return !origin.empty() && origin_of(std::string(issuer)) == origin;
 }
 
 bool is_expected_issuer(std::string_view issuer, const LoginEndpoints& endpoints) {
     const std::string_view expected = endpoints.issuer;
-    if (expected.empty() || issuer == expected ||
+    if (expected.empty()) {
+        return is_issuer_at(issuer, endpoints.issuer_origin);
+    }
+    if (issuer == expected ||
         (!endpoints.other_issuer.empty() && issuer == endpoints.other_issuer)) {
         return true;
     }

@@ -2,6 +2,7 @@
 // SqliteStore: what is written of a login.
 #include <utility>
 
+#include "token-agent/store/aead.hh"
 #include "token-agent/store/sqlite_rows.hh"
 #include "token-agent/store/sqlite_store.hh"
 
@@ -25,6 +26,22 @@ public:
 private:
     sqlite3* database_;
 };
+
+/// From 2^32 to below 2^40: one more for each renewal does not reach the next login's, and JSON's
+/// numbers hold it.
+Result<std::uint64_t> first_generation() {
+    const auto random = random_bytes(5);
+    if (!random) {
+        return tl::unexpected(random.error());
+    }
+    std::uint64_t number = 0;
+    for (const char byte : *random) {
+        number = (number << 8U) | static_cast<unsigned char>(byte);
+    }
+    constexpr std::uint64_t kLeast = 1ULL << 32U;
+    constexpr std::uint64_t kEnd = 1ULL << 40U;
+    return kLeast + number % (kEnd - kLeast);
+}
 
 tl::unexpected<Error> not_the_newest(const RecordName& name) {
     return failure(Errc::Denied, "the login of " + words_of(name) +
@@ -105,15 +122,19 @@ Result<std::uint64_t> SqliteStore::put_login(const RecordName& name, const NewLo
     if (!rows) {
         return tl::unexpected(rows.error());
     }
+    auto generation = rows->empty() ? first_generation()
+                                    : Result<std::uint64_t>(rows->front().sealed.generation + 1);
+    if (!generation) {
+        return generation;
+    }
     NewGeneration made{
-        1,
+        *generation,
         {name.account, name.client_id, login.user, login.public_client, login.rotates},
         login.refresh_token.reveal(),
         login.logged_in_at.value_or(login.now),
         login.used_at.value_or(login.now),
         Before::Gone};
     if (!rows->empty()) {
-        made.generation = rows->front().sealed.generation + 1;
         const auto identity = sealer_.open_identity(rows->front().sealed);
         if (!identity && identity.error().code == Errc::Config) {
             made.before = Before::Kept;  // nobody knows what it was

@@ -34,8 +34,9 @@ struct RecordName {
     std::string client_id;
 };
 
-/// A login: the refresh token and what is known of it. Generations count from 1; each new refresh
-/// token is one more, and the one before it is kept beside it.
+/// A login: the refresh token and what is known of it. Each new refresh token's generation is one
+/// more than the last, and the one before it is kept beside it. The first generation of an account
+/// that has none is drawn at random: what was begun for a login that is gone fits no later one.
 struct StoredLogin {
     Secret refresh_token;
     std::uint64_t generation = 0;

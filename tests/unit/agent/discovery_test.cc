@@ -241,4 +241,35 @@ BOOST_AUTO_TEST_CASE(scopes_and_the_promise_of_iss_are_read) {
     BOOST_TEST(full->scopes[1] == "offline_access");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_server_says_of_pkce) {
+    const auto checks = [](const std::string& more) {
+        const auto metadata =
+            read_metadata(R"({"issuer":")" + std::string(kIssuer) +
+                              R"(","token_endpoint":"https://idp.example/t")" + more + "}",
+                          kIssuer, false);
+        BOOST_REQUIRE(metadata.has_value());
+        return metadata->checks_s256;
+    };
+    BOOST_TEST(!checks("").has_value());
+    BOOST_TEST(!checks(R"(,"code_challenge_methods_supported":null)").has_value());
+    BOOST_TEST(checks(R"(,"code_challenge_methods_supported":["plain","S256"])").value_or(false));
+    for (const char* none : {"[]", R"(["plain"])", R"(["s256"])", R"("S256")", "7"}) {
+        BOOST_TEST(
+            !checks(R"(,"code_challenge_methods_supported":)" + std::string(none)).value_or(true));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_endpoint_that_could_fool_the_eye_is_refused) {
+    for (const char* url :
+         {"https://idp.ex\u0430mple/a", "https://idp.example/\u202ea", "https://idp.example/a b"}) {
+        const auto metadata = read_metadata(R"({"issuer":")" + std::string(kIssuer) +
+                                                R"(","token_endpoint":"https://idp.example/t",)"
+                                                R"("authorization_endpoint":")" +
+                                                url + "\"}",
+                                            kIssuer, false);
+        BOOST_REQUIRE(!metadata.has_value());
+        BOOST_TEST((metadata.error().code == Errc::Config));
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -62,6 +62,17 @@ const Row kRows[] = {
     {"another party",
      R"({"iss":"https://idp.example","aud":["x","client"],"azp":"x","sub":"s","exp":1000001})",
      "another client"},
+    {"one audience, another party",
+     R"({"iss":"https://idp.example","aud":"client","azp":"x","sub":"s","exp":1000001})",
+     "another client"},
+    {"one audience, our party",
+     R"({"iss":"https://idp.example","aud":"client","azp":"client","sub":"s","exp":1000001})", ""},
+    {"a party that is no string",
+     R"({"iss":"https://idp.example","aud":"client","azp":["client"],"sub":"s","exp":1000001})",
+     "another client"},
+    {"a party that is no string, among several",
+     R"({"iss":"https://idp.example","aud":["client"],"azp":7,"sub":"s","exp":1000001})",
+     "another client"},
     {"another audience", R"({"iss":"https://idp.example","aud":"x","sub":"s","exp":1000001})",
      "another client"},
     {"no audience", R"({"iss":"https://idp.example","sub":"s","exp":1000001})", "another client"},
@@ -174,6 +185,22 @@ BOOST_AUTO_TEST_CASE(a_nonce_that_was_sent_must_come_back) {
     BOOST_TEST(!read(base + "}").has_value());
     wish.nonce = {};
     BOOST_TEST(read(base + R"(,"nonce":"abc"})").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_issuer_is_at_least_on_the_host_that_answered) {
+    wish.issuer.clear();
+    wish.issuer_origin = "https://idp.example";
+    const auto from = [&](const std::string& issuer) {
+        return read(R"({"iss":)" + issuer + R"(,"aud":"client","sub":"s","exp":1000001})")
+            .has_value();
+    };
+    BOOST_TEST(from(R"("https://idp.example")"));
+    BOOST_TEST(from(R"("https://idp.example/realms/a")"));
+    for (const char* other : {R"("https://idp.example.evil")", R"("https://evil.example")",
+                              R"("https://idp.example:8443")", R"("http://idp.example")",
+                              R"("idp.example")", "\"\"", "null", "7"}) {
+        BOOST_TEST(!from(other));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_jwt) {

@@ -27,6 +27,17 @@ struct Room : LoginRoom {
         return tokens("S3ntinel-at", "S3ntinel-rt",
                       id_token_for(kAlice, R"(,"nonce":")" + nonce() + "\""));
     }
+    /// A generic server that is looked at first.
+    void of_discovered_server(const std::string& more) {
+        provider.type = ProviderType::Oidc;
+        if (provider.issuer.empty()) {
+            provider.issuer = "https://idp.example";
+        }
+        client.answer(200, R"({"issuer":")" + provider.issuer +
+                               R"(","token_endpoint":"https://idp.example/t",)"
+                               R"("authorization_endpoint":"https://idp.example/a")" +
+                               more + "}");
+    }
     Shown shown;
 };
 
@@ -235,6 +246,66 @@ BOOST_AUTO_TEST_CASE(a_server_that_promises_iss_must_send_it) {
     const Shown failed = paste(good_answer());
     BOOST_TEST(failed->json["error"]["message"].asString().find("no iss") != std::string::npos);
     BOOST_TEST(client.seen().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_without_s256_gets_no_browser_login) {
+    of_discovered_server(R"(,"code_challenge_methods_supported":["plain"])");
+    const Shown failed = start_code();
+    BOOST_REQUIRE(failed->here);
+    BOOST_TEST(failed->json["state"].asString() == "failed");
+    BOOST_TEST(failed->json["error"]["class"].asString() == "needs_admin");
+    BOOST_TEST(failed->json["error"]["message"].asString().find("PKCE with S256") !=
+               std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_silent_about_pkce_is_a_warning) {
+    of_discovered_server("");
+    BOOST_TEST(list(begin()->json["warnings"]).find("PKCE") != std::string::npos);
+    drop_service();
+    provider.issuer = "https://other.example";
+    of_discovered_server(R"(,"code_challenge_methods_supported":["S256"])");
+    BOOST_TEST(list(begin()->json["warnings"]) == "");
+    drop_service();
+    provider = ProviderConfig();
+    provider.name = "contoso";
+    provider.type = ProviderType::Google;
+    provider.client_id = kClient;
+    BOOST_TEST(list(begin()->json["warnings"]) == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_iss_of_a_server_without_issuer_is_at_least_on_its_host) {
+    provider.type = ProviderType::Oidc;
+    provider.token_endpoint = "https://idp.example/t";
+    provider.authorization_endpoint = "https://login.idp.example/a";
+    for (const char* other :
+         {"https%3A%2F%2Fevil.example", "https%3A%2F%2Fidp.example.evil", "", "idp.example"}) {
+        begin();
+        const Shown failed = paste(good_answer() + "&iss=" + other);
+        BOOST_TEST(failed->json["error"]["message"].asString().find("another server") !=
+                   std::string::npos);
+        BOOST_TEST(client.seen().empty());
+    }
+    begin();
+    client.answer(200, tokens("S3ntinel-at", "S3ntinel-rt",
+                              jwt(R"({"iss":"https://idp.example/r","aud":"client-1","sub":"s",)"
+                                  R"("exp":1800003600,"preferred_username":"alice@contoso.com",)"
+                                  R"("nonce":")" +
+                                  nonce() + "\"}")));
+    BOOST_TEST(
+        paste(good_answer() + "&iss=https%3A%2F%2Fidp.example%2Fr")->json["state"].asString() ==
+        "done");
+}
+
+BOOST_AUTO_TEST_CASE(without_the_metadata_of_its_issuer_nobody_knows_what_it_promises) {
+    provider.type = ProviderType::Oidc;
+    provider.issuer = "https://idp.example";
+    provider.token_endpoint = "https://idp.example/t";
+    provider.authorization_endpoint = "https://idp.example/a";
+    client.fail(Errc::Timeout, "idp.example: timed out");
+    const Shown failed = start_code();
+    BOOST_REQUIRE(failed->here);
+    BOOST_TEST(failed->json["state"].asString() == "failed");
+    BOOST_TEST(failed->json["error"]["class"].asString() == "transient");
 }
 
 BOOST_AUTO_TEST_CASE(google_is_asked_for_a_refresh_token) {

@@ -3,7 +3,9 @@
 #include <boost/test/unit_test.hpp>
 #include <ostream>
 
+#include "tests/support/scripted_source.hh"
 #include "tests/unit/agent/login/login_room.hh"
+#include "token-agent/stored_tokens.hh"
 
 namespace {
 
@@ -219,6 +221,49 @@ BOOST_AUTO_TEST_CASE(google_without_a_refresh_token_says_why) {
     const Shown failed = paste("?code=c&state=" + parameter(*shown, "state"));
     BOOST_TEST(failed->json["error"]["message"].asString().find("prompt=consent") !=
                std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_tokens_of_a_login_are_served_from_the_store) {
+    struct Of {
+        ProviderType type;
+        std::vector<Resource> resources;
+    };
+    for (const Of& of : {Of{ProviderType::Microsoft, {Resource::Smtp, Resource::Imap}},
+                         Of{ProviderType::Google, {Resource::Smtp, Resource::Pop}}}) {
+        provider.type = of.type;
+        provider.device_authorization_endpoint = "https://idp.example/device";
+        access.resources = {true, true, true, false};
+        drop_service();
+        begin();
+        const bool google = of.type == ProviderType::Google;
+        grant(1, google ? jwt(R"({"iss":"accounts.google.com","aud":"client-1","sub":"1",)"
+                              R"("exp":1800003600,"email":"alice@contoso.com",)"
+                              R"("email_verified":true})")
+                        : id_token_for(kAlice));
+        if (!google) {
+            grant(2);
+            grant(3);
+        }
+        BOOST_TEST(pass(6s)->json["state"].asString() == "done");
+        test::ScriptedSource inner;
+        StoredTokens source{{inner, queue, time, log}};
+        for (const Resource resource : of.resources) {
+            FetchWish wish;
+            wish.config = policy()->config;
+            wish.grant = Grant::Delegated;
+            wish.account = kAlice;
+            wish.resource = resource;
+            wish.may_restore = true;
+            std::string token;
+            source.fetch(std::move(wish), [&token](FetchResult result) {
+                token = result ? std::string(result->access_token.reveal()) : "none";
+            });
+            time.run_due();
+            BOOST_TEST(token == access_of(resource));
+            BOOST_TEST(!token.empty());
+            BOOST_TEST(inner.asked().empty());
+        }
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

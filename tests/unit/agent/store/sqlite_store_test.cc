@@ -14,13 +14,13 @@ BOOST_FIXTURE_TEST_SUITE(sqlite_store_test, StoreRoom)
 
 BOOST_AUTO_TEST_CASE(a_login_is_found_after_a_restart_with_all_that_was_said_of_it) {
     const WallTime then = time.wall();
-    BOOST_TEST(must(open()->put_login(alice(), new_login("refresh-1", then))) == 1U);
+    const auto first = must(open()->put_login(alice(), new_login("refresh-1", then)));
     time.advance(1h);
     auto store = open();
     const auto login = must(store->find_login(alice()));
     BOOST_REQUIRE(login.has_value());
     BOOST_TEST(login->refresh_token.reveal() == "refresh-1");
-    BOOST_TEST(login->generation == 1U);
+    BOOST_TEST(login->generation == first);
     BOOST_TEST(login->user == "Alice.Liddell@contoso.test");
     BOOST_TEST(login->public_client);
     BOOST_TEST(login->rotates);  // until an answer says otherwise
@@ -34,40 +34,44 @@ BOOST_AUTO_TEST_CASE(a_login_is_found_after_a_restart_with_all_that_was_said_of_
 
 BOOST_AUTO_TEST_CASE(a_new_refresh_token_is_the_next_generation) {
     auto store = open();
-    (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
+    const auto first = must(store->put_login(alice(), new_login("refresh-1", time.wall())));
     time.advance(1h);
-    BOOST_TEST(must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall()))) == 2U);
+    BOOST_TEST(must(store->put_renewal(alice(), renewal(first, "refresh-2", time.wall()))) ==
+               first + 1);
     const auto login = must(store->find_login(alice()));
     BOOST_TEST(login->refresh_token.reveal() == "refresh-2");
-    BOOST_TEST(login->generation == 2U);
+    BOOST_TEST(login->generation == first + 1);
     BOOST_TEST(login->rotates);
     BOOST_TEST(login->user == "Alice.Liddell@contoso.test");
     BOOST_TEST(login->public_client);
     BOOST_CHECK(login->used_at == time.wall());
     BOOST_CHECK(login->logged_in_at == time.wall() - 1h);
-    for (std::uint64_t generation = 2; generation < 6; ++generation) {
-        const std::string token = "refresh-" + std::to_string(generation + 1);
-        (void)must(store->put_renewal(alice(), renewal(generation, token, time.wall())));
+    for (std::uint64_t more = 1; more < 5; ++more) {
+        const std::string token = "refresh-" + std::to_string(more + 2);
+        (void)must(store->put_renewal(alice(), renewal(first + more, token, time.wall())));
         BOOST_TEST(token_of(*store, alice()) == token);
     }
     store.reset();
     BOOST_TEST(token_of(*open(), alice()) == "refresh-6");
-    BOOST_TEST(RawDatabase(path()).value("SELECT group_concat(slot || generation) FROM record"
-                                         " ORDER BY generation") == "refresh6,previous5");
+    BOOST_TEST(RawDatabase(path()).value(
+                   "SELECT group_concat(slot || (generation - " + std::to_string(first) +
+                   ")) FROM record ORDER BY generation") == "refresh5,previous4");
 }
 
 BOOST_AUTO_TEST_CASE(a_renewal_without_a_new_refresh_token_keeps_the_generation) {
     auto store = open();
-    (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
+    const auto first = must(store->put_login(alice(), new_login("refresh-1", time.wall())));
     time.advance(1h);
-    BOOST_TEST(must(store->put_renewal(alice(), renewal(1, "", time.wall()))) == 1U);
+    BOOST_TEST(must(store->put_renewal(alice(), renewal(first, "", time.wall()))) == first);
     const auto login = must(store->find_login(alice()));
     BOOST_TEST(login->refresh_token.reveal() == "refresh-1");
     BOOST_TEST(!login->rotates);
     BOOST_CHECK(login->used_at == time.wall());
-    (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+    (void)must(store->put_renewal(
+        alice(), renewal(generation_of(*store, alice()), "refresh-2", time.wall())));
     BOOST_TEST(must(store->find_login(alice()))->rotates);
-    (void)must(store->put_renewal(alice(), renewal(2, "", time.wall())));
+    (void)must(
+        store->put_renewal(alice(), renewal(generation_of(*store, alice()), "", time.wall())));
     BOOST_TEST(!must(store->find_login(alice()))->rotates);
     BOOST_TEST(token_of(*store, alice()) == "refresh-2");
     (void)must(store->put_login(alice(), new_login("refresh-3", time.wall())));
@@ -76,11 +80,12 @@ BOOST_AUTO_TEST_CASE(a_renewal_without_a_new_refresh_token_keeps_the_generation)
 
 BOOST_AUTO_TEST_CASE(a_renewal_of_a_generation_that_is_not_the_newest_changes_nothing) {
     auto store = open();
-    BOOST_CHECK(refusal(store->put_renewal(alice(), renewal(1, "x", time.wall()))).code ==
-                Errc::Denied);
-    (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
+    BOOST_CHECK(refusal(store->put_renewal(
+                            alice(), renewal(generation_of(*store, alice()), "x", time.wall())))
+                    .code == Errc::Denied);
+    const auto first = must(store->put_login(alice(), new_login("refresh-1", time.wall())));
     (void)must(store->put_login(alice(), new_login("other login", time.wall())));
-    auto late = renewal(1, "late", time.wall());
+    auto late = renewal(first, "late", time.wall());
     late.access = access_token("late access", time.wall());
     BOOST_CHECK(refusal(store->put_renewal(alice(), late)).code == Errc::Denied);
     BOOST_TEST(token_of(*store, alice()) == "other login");
@@ -89,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_renewal_of_a_generation_that_is_not_the_newest_changes_no
 
 BOOST_AUTO_TEST_CASE(a_login_replaces_the_older_one_of_whatever_client_and_its_access_tokens) {
     auto store = open();
-    (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
+    const auto first = must(store->put_login(alice(), new_login("refresh-1", time.wall())));
     must(store->put_access(alice(), Resource::Graph, access_token("access", time.wall())));
     must(store->put_access(bob(), Resource::Graph, access_token("bob's", time.wall())));
     RecordName other = alice();
@@ -99,10 +104,10 @@ BOOST_AUTO_TEST_CASE(a_login_replaces_the_older_one_of_whatever_client_and_its_a
     BOOST_TEST(contains(error.context, "client-1"));
     BOOST_TEST(contains(error.context, "client-2"));
     BOOST_TEST(contains(error.context, "postbearer login alice@contoso.test"));
-    BOOST_TEST(must(store->put_login(other, new_login("refresh-2", time.wall()))) == 2U);
+    BOOST_TEST(must(store->put_login(other, new_login("refresh-2", time.wall()))) == first + 1);
     BOOST_TEST(token_of(*store, other) == "refresh-2");
     BOOST_CHECK(refusal(store->find_login(alice())).code == Errc::Denied);
-    BOOST_CHECK(refusal(store->put_renewal(alice(), renewal(2, "x", time.wall()))).code ==
+    BOOST_CHECK(refusal(store->put_renewal(alice(), renewal(first + 1, "x", time.wall()))).code ==
                 Errc::Denied);
     BOOST_TEST(token_of(*store, other) == "refresh-2");
     BOOST_TEST(!must(store->find_access(other, Resource::Graph)).has_value());
@@ -110,37 +115,38 @@ BOOST_AUTO_TEST_CASE(a_login_replaces_the_older_one_of_whatever_client_and_its_a
 }
 
 BOOST_AUTO_TEST_CASE(an_attempt_is_remembered_until_it_ends) {
-    (void)must(open()->put_login(alice(), new_login("refresh-1", time.wall())));
+    const auto first = must(open()->put_login(alice(), new_login("refresh-1", time.wall())));
     const WallTime then = time.wall() + 5s;
-    must(open()->begin_attempt(alice(), 1, then));
+    must(open()->begin_attempt(alice(), first, then));
     auto store = open();
     BOOST_CHECK(must(store->find_login(alice()))->attempt_at == then);
     must(store->begin_attempt(alice(), 1, then + 1h));  // the first without an end is the one
     BOOST_CHECK(must(store->find_login(alice()))->attempt_at == then);
     must(store->end_attempt(alice()));
     BOOST_TEST(!must(store->find_login(alice()))->attempt_at.has_value());
-    must(store->begin_attempt(alice(), 1, then));
-    (void)must(store->put_renewal(alice(), renewal(1, "", then)));
+    must(store->begin_attempt(alice(), first, then));
+    (void)must(store->put_renewal(alice(), renewal(first, "", then)));
     BOOST_TEST(!must(store->find_login(alice()))->attempt_at.has_value());
-    must(store->begin_attempt(alice(), 1, then));
-    (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", then)));
+    must(store->begin_attempt(alice(), first, then));
+    (void)must(store->put_renewal(alice(), renewal(first, "refresh-2", then)));
     BOOST_TEST(!must(store->find_login(alice()))->attempt_at.has_value());
-    must(store->begin_attempt(alice(), 2, then));
+    must(store->begin_attempt(alice(), first + 1, then));
     (void)must(store->put_login(alice(), new_login("refresh-3", then)));
     BOOST_TEST(!must(store->find_login(alice()))->attempt_at.has_value());
-    BOOST_CHECK(refusal(store->begin_attempt(alice(), 2, then)).code == Errc::Denied);
-    BOOST_CHECK(refusal(store->begin_attempt(bob(), 1, then)).code == Errc::Denied);
+    BOOST_CHECK(refusal(store->begin_attempt(alice(), first + 1, then)).code == Errc::Denied);
+    BOOST_CHECK(refusal(store->begin_attempt(bob(), first, then)).code == Errc::Denied);
     must(store->end_attempt(bob()));
 }
 
 BOOST_AUTO_TEST_CASE(access_tokens_are_kept_per_resource_with_their_times) {
-    auto with_access = renewal(1, "refresh-2", time.wall());
+    auto with_access = renewal(0, "refresh-2", time.wall());
     with_access.resource = Resource::Imap;
     with_access.access = access_token("for imap", time.wall());
     with_access.access->refresh_in.reset();
     {
         auto store = open();
-        (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
+        with_access.generation =
+            must(store->put_login(alice(), new_login("refresh-1", time.wall())));
         (void)must(store->put_renewal(alice(), with_access));
         must(store->put_access(alice(), Resource::Smtp, access_token("older", time.wall())));
         must(
@@ -181,7 +187,8 @@ BOOST_AUTO_TEST_CASE(what_is_forgotten_is_gone_and_nobody_else) {
         (void)must(store->put_login(name, new_login("refresh of " + name.account, time.wall())));
         must(store->put_access(name, Resource::Smtp, access_token("access", time.wall())));
     }
-    (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+    (void)must(store->put_renewal(
+        alice(), renewal(generation_of(*store, alice()), "refresh-2", time.wall())));
     BOOST_TEST(must(store->forget(alice())));
     BOOST_TEST(!must(store->forget(alice())));
     BOOST_TEST(token_of(*store, alice()).empty());
@@ -189,6 +196,26 @@ BOOST_AUTO_TEST_CASE(what_is_forgotten_is_gone_and_nobody_else) {
     BOOST_TEST(token_of(*store, bob()) == "refresh of bob@contoso.test");
     BOOST_TEST(must(store->find_access(bob(), Resource::Smtp)).has_value());
     BOOST_TEST(must(store->count_logins()) == 1U);
+}
+
+/// An answer that was under way when one user logged out comes when the next has logged in.
+BOOST_AUTO_TEST_CASE(what_belongs_to_a_login_that_was_forgotten_is_not_stored_in_a_new_one) {
+    auto store = open();
+    const auto first = must(store->put_login(alice(), new_login("of the first", time.wall())));
+    BOOST_TEST(must(store->forget(alice())));
+    const auto second = must(store->put_login(alice(), new_login("of another", time.wall())));
+    BOOST_TEST(first != second);
+    auto late = renewal(first, "late", time.wall());
+    late.access = access_token("late access", time.wall());
+    BOOST_CHECK(refusal(store->put_renewal(alice(), late)).code == Errc::Denied);
+    BOOST_CHECK(refusal(store->begin_attempt(alice(), first, time.wall())).code == Errc::Denied);
+    BOOST_TEST(token_of(*store, alice()) == "of another");
+    BOOST_TEST(!must(store->find_access(alice(), Resource::Smtp)).has_value());
+    // Far from each other and from where a number of sessions would take them.
+    for (const std::uint64_t generation : {first, second}) {
+        BOOST_TEST(generation >= 1ULL << 32U);
+        BOOST_TEST(generation < 1ULL << 41U);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(one_account_at_two_providers_is_two_logins) {
@@ -342,7 +369,8 @@ BOOST_AUTO_TEST_CASE(a_dump_holds_the_tokens_and_what_is_needed_to_use_them) {
     RecordName other = bob();
     other.client_id = "client-2";
     (void)must(store->put_login(alice(), new_login("refresh-1", time.wall())));
-    (void)must(store->put_renewal(alice(), renewal(1, "refresh-2", time.wall() + 1h)));
+    (void)must(store->put_renewal(
+        alice(), renewal(generation_of(*store, alice()), "refresh-2", time.wall() + 1h)));
     (void)must(store->put_login(other, new_login("refresh of bob", time.wall())));
     const auto first = must(store->read_logins("", 1));
     BOOST_REQUIRE(first.logins.size() == 1U);
