@@ -40,7 +40,7 @@ constexpr Row kRows[] = {
      "needs_user", "invalid_grant"},
     {"6: a redirect to another host",
      R"("times":-1,"do":{"kind":"redirect","status":307,"location":"https://localhost:1/steal"})",
-     "transient", "bad_response"},
+     "needs_admin", "bad_response"},
     {"8: ten megabytes", R"("times":-1,"do":{"kind":"huge","bytes":10485760})", "transient",
      "bad_response"},
     {"8: ten megabytes in chunks",
