@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/clock.hh"
 #include "common/http/http_client.hh"
@@ -19,6 +20,7 @@
 #include "token-agent/discovery.hh"
 #include "token-agent/login/login_order.hh"
 #include "token-agent/login/login_session.hh"
+#include "token-agent/login/logout.hh"
 #include "token-agent/policy.hh"
 #include "token-agent/store/store_queue.hh"
 #include "token-agent/token_exchange.hh"
@@ -74,6 +76,16 @@ private:
                const Reply& reply);
     void with_session(std::string_view verb, const Json::Value& arguments, const Reply& reply);
     void log_out_account(const LoginOrder& order, const service::Peer& peer, const Reply& reply);
+    struct LoggedOut {
+        std::string account;
+        std::string login;
+        std::vector<std::string> providers;
+    };
+    [[nodiscard]] LogoutServices logout_services();
+    void log_out_by_name(const std::string& login, const service::Peer& peer, const Reply& reply,
+                         std::function<void()> otherwise);
+    void tell_logout(const LoggedOut& what, const LogoutOutcome& outcome, const service::Peer& peer,
+                     const Reply& reply);
     void import(const LoginOrder& order, const Json::Value& arguments, const service::Peer& peer,
                 const Reply& reply);
     [[nodiscard]] tl::expected<void, protocol::AgentFailure> make_room(const LoginOrder& order);
