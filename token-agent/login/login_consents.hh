@@ -102,7 +102,7 @@ private:
     void decide();
     void fail(protocol::AgentFailure failure);
     template <typename Function>
-    auto guarded(Function function);
+    [[nodiscard]] auto guarded(Function function);
 
     Services services_;
     LoginOrder order_;
@@ -123,5 +123,16 @@ private:
     ConsentedTokens tokens_;
     bool over_ = false;
 };
+
+/// A callback that does nothing once we are stopped or gone.
+template <typename Function>
+auto LoginConsents::guarded(Function function) {
+    return [weak = weak_from_this(), function = std::move(function)](auto&&... arguments) {
+        const auto self = weak.lock();
+        if (self != nullptr && !self->over_) {
+            function(*self, std::forward<decltype(arguments)>(arguments)...);
+        }
+    };
+}
 
 }  // namespace postbearer::agent
