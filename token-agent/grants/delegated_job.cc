@@ -6,7 +6,6 @@
 
 #include "common/text.hh"
 #include "token-agent/providers.hh"
-#include "token-agent/stored_tokens.hh"
 
 namespace postbearer::agent {
 namespace {
