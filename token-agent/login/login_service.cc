@@ -296,6 +296,11 @@ void LoginService::log_out_account(const LoginOrder& order, const service::Peer&
 void LoginService::import(const LoginOrder& order, const Json::Value& arguments,
                           const service::Peer& peer, const Reply& reply) {
     const SecretArgument token(arguments, "refresh_token");
+    if (peer.uid != 0) {
+        refuse(reply, FailureClass::Denied, FailureCode::AccessDenied,
+               "only root may put refresh tokens into the store");
+        return;
+    }
     const std::string user = string_argument(arguments, "user");
     if (!is_refresh_token(token.view()) || user.size() > kMaxAccountBytes || !is_plain_utf8(user)) {
         refuse(reply, FailureClass::BadRequest, FailureCode::Syntax,

@@ -2,8 +2,8 @@
 #pragma once
 
 // The verbs of admin.sock that make and end logins: login_plan, login_start, login_wait,
-// login_answer, login_cancel, logout, import_login. Nothing else starts one, and there is no verb
-// that takes a password (ROPC): providers forbid it, and it fails with a second factor.
+// login_answer, login_cancel, logout, import_login (root alone). Nothing else starts one, and there
+// is no verb that takes a password (ROPC): providers forbid it, and it fails with a second factor.
 
 #include <functional>
 #include <map>

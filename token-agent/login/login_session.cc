@@ -223,11 +223,11 @@ void LoginSession::answer_waiters() {
     std::vector<Reply> replies;
     for (auto each = served; each != waiters_.end(); ++each) {
         replies.push_back(std::move(each->reply));
+        if (!each->any_news) {  // it could not ask sooner
+            asked_after_ = now;
+        }
     }
     waiters_.erase(served, waiters_.end());
-    if (!replies.empty()) {
-        asked_after_ = now;
-    }
     for (const Reply& reply : replies) {
         answer_now(reply);
     }
