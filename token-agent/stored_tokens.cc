@@ -55,8 +55,8 @@ std::string scope_words(const ProviderConfig& provider, protocol::Resource resou
 std::string token_identity(const ProviderConfig& provider, protocol::Resource resource,
                            Grant grant) {
     return scope_words(provider, resource, grant) + '\n' + std::string(name_of(provider.type)) +
-           '\n' + std::to_string(static_cast<int>(provider.cloud)) + '\n' + provider.tenant +
-           '\n' + provider.issuer + '\n' + provider.token_endpoint;
+           '\n' + std::to_string(static_cast<int>(provider.cloud)) + '\n' + provider.tenant + '\n' +
+           provider.issuer + '\n' + provider.token_endpoint;
 }
 
 StoredTokens::StoredTokens(const Services& services)
