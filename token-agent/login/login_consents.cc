@@ -222,7 +222,7 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     access.issued_at = services_.clock.wall();
     access.life = answer.token.expires_in;
     access.refresh_in = answer.token.refresh_in;
-    access.scope = scope_words(provider(), resource, Grant::Delegated);
+    access.scope = token_identity(provider(), resource, Grant::Delegated);
     tokens_.access.emplace_back(resource, std::move(access));
     scopes_done_.push_back(refresh_scope(provider(), resource).value_or(""));
     consented_.push_back(resource);
@@ -327,7 +327,7 @@ bool LoginConsents::reuse_token(Resource resource, const std::string& scope) {
     access.issued_at = known.issued_at;
     access.life = known.life;
     access.refresh_in = known.refresh_in;
-    access.scope = scope_words(provider(), resource, Grant::Delegated);
+    access.scope = token_identity(provider(), resource, Grant::Delegated);
     tokens_.access.emplace_back(resource, std::move(access));
     scopes_done_.push_back(scope);
     consented_.push_back(resource);
