@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "common/base64.hh"
+#include "common/text.hh"
 #include "token-agent/providers.hh"
 
 namespace postbearer::agent {
@@ -166,6 +168,29 @@ Json::Value account_json(const AgentConfig& config, const AccountRule& rule,
     return json;
 }
 
+namespace {
+
+/// Words of the server, on their way to root's terminal. Lists keep their words; what is neither a
+/// word, a number nor a list has no place among the claims that are shown.
+Json::Value shown_claim(const Json::Value& claim) {
+    constexpr std::size_t kMaxWordBytes = 1024;
+    if (claim.isString()) {
+        return printable(claim.asString(), kMaxWordBytes);
+    }
+    if (!claim.isArray()) {
+        return claim.isNumeric() || claim.isBool() ? claim : Json::Value();
+    }
+    Json::Value words(Json::arrayValue);
+    for (const Json::Value& each : claim) {
+        if (each.isString()) {
+            words.append(printable(each.asString(), kMaxWordBytes));
+        }
+    }
+    return words;
+}
+
+}  // namespace
+
 Json::Value claims_json(const Secret& token) {
     Json::Value json(Json::objectValue);
     json["type"] = "opaque";
@@ -183,8 +208,8 @@ Json::Value claims_json(const Secret& token) {
     json["type"] = "JWT";
     for (const char* name : {"aud", "iss", "exp", "nbf", "roles", "scp", "scope", "appid", "azp",
                              "tid", "upn", "idtyp", "ver"}) {
-        if (claims.isMember(name)) {
-            json["claims"][name] = claims[name];
+        if (Json::Value claim = shown_claim(claims[name]); !claim.isNull()) {
+            json["claims"][name] = std::move(claim);
         }
     }
     return json;

@@ -126,9 +126,18 @@ Result<void> AdminStore::Import::take(TokenStore& store, std::string_view bytes,
 /// file's.
 Result<void> AdminStore::Import::put(TokenStore& store, DumpedLogin& login, WallTime now) {
     const auto there = store.find_login(login.name);
-    if (there && *there && (*there)->used_at > login.used_at) {
-        skipped.push_back(login.name.account + " (" + login.name.provider +
-                          "): the login that is here was used after this one");
+    const std::string who = login.name.account + " (" + login.name.provider + "): ";
+    if (there && *there && (*there)->used_at >= login.used_at) {
+        skipped.push_back(who + "the login that is here is as new or newer");
+        return {};
+    }
+    // Only what is damaged is replaced; a login by another client, or one whose key may come back,
+    // is somebody's.
+    if (!there && there.error().code == Errc::Unavailable) {
+        return tl::unexpected(there.error());
+    }
+    if (!there && there.error().code != Errc::Protocol) {
+        skipped.push_back(who + there.error().context);
         return {};
     }
     NewLogin fresh;
@@ -136,6 +145,8 @@ Result<void> AdminStore::Import::put(TokenStore& store, DumpedLogin& login, Wall
     fresh.user = login.user;
     fresh.public_client = login.public_client;
     fresh.now = now;
+    fresh.logged_in_at = login.logged_in_at;  // so that a later export of the other host is newer
+    fresh.used_at = login.used_at;
     if (auto put = store.put_login(login.name, fresh); !put) {
         return tl::unexpected(std::move(put.error()));
     }

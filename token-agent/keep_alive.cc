@@ -18,35 +18,40 @@ KeepAlive::~KeepAlive() {
 }
 
 void KeepAlive::plan(std::chrono::milliseconds delay) {
-    timer_ = services_.scheduler.at(services_.clock.boot() + delay, [this] { look(); });
+    timer_ = services_.scheduler.at(services_.clock.boot() + delay, [this] {
+        timer_ = 0;
+        const BootTime now = services_.clock.boot();
+        std::erase_if(held_off_, [now](const auto& held) { return held.second <= now; });
+        std::erase_if(providers_held_off_, [now](const auto& held) { return held.second <= now; });
+        look("");
+    });
 }
 
-void KeepAlive::look() {
-    timer_ = 0;
-    const BootTime now = services_.clock.boot();
-    std::erase_if(held_off_, [now](const auto& held) { return held.second <= now; });
-    ask_store<std::vector<ListedLogin>>(
+/// One page; what cannot be helped now is passed over, so that it hides nobody behind it.
+void KeepAlive::look(const std::string& cursor) {
+    ask_store<LoginPage>(
         services_.store,
-        // Those that are held off stand at the front of the list, and must not hide the others.
-        [before = services_.clock.wall() - kUnusedFor, limit = kPerLook + held_off_.size()](
-            TokenStore& store) { return store.unused_since(before, limit); },
-        [this, alive = alive_](Result<std::vector<ListedLogin>> logins) {
+        [before = services_.clock.wall() - kUnusedFor, cursor](TokenStore& store) {
+            return store.unused_since(before, cursor, kPerLook);
+        },
+        [this, alive = alive_](Result<LoginPage> page) {
             if (*alive) {
-                found(std::move(logins));
+                found(std::move(page));
             }
         });
 }
 
-void KeepAlive::found(Result<std::vector<ListedLogin>> logins) {
+void KeepAlive::found(Result<LoginPage> page) {
     waiting_.clear();
-    if (logins) {
-        for (const ListedLogin& login : *logins) {
-            Place place(login.provider, login.account);
-            if (login.readable && !held_off_.contains(place) && waiting_.size() < kPerLook) {
-                waiting_.push_back(std::move(place));
+    next_page_.clear();
+    if (page) {
+        for (const ListedLogin& login : page->logins) {
+            if (login.readable) {
+                waiting_.emplace_back(login.provider, login.account);
             }
         }
         std::reverse(waiting_.begin(), waiting_.end());
+        next_page_ = page->next;
     }
     next();
 }
@@ -59,8 +64,9 @@ void KeepAlive::next() {
         const auto provider =
             std::find_if(providers.begin(), providers.end(),
                          [&place](const ProviderConfig& each) { return each.name == place.first; });
-        if (provider == providers.end()) {  // of a configuration before this one
-            held_off_[place] = services_.clock.boot() + kRefusedPause;
+        // Of a configuration before this one, or not to be asked now.
+        if (provider == providers.end() || providers_held_off_.contains(place.first) ||
+            held_off_.contains(place)) {
             continue;
         }
         FetchWish wish;
@@ -78,26 +84,30 @@ void KeepAlive::next() {
                                });
         return;
     }
+    if (!next_page_.empty()) {
+        look(next_page_);
+        return;
+    }
     plan(kLookInterval);
 }
 
 void KeepAlive::ended(const Place& place, const FetchResult& result) {
-    const bool passing =
-        !result && result.error().answer.failure_class == protocol::FailureClass::Transient;
-    if (!result) {
-        held_off_[place] =
-            services_.clock.boot() + (passing ? BootClock::duration(kLookInterval) : kRefusedPause);
-    }
+    const BootTime now = services_.clock.boot();
     LogLine line(result ? LogLevel::Info : LogLevel::Warning,
                  result ? "login_kept_alive" : "keep_alive_failed");
     line.add("account", place.second).add("provider", place.first);
     if (!result) {
         line.add("message", result.error().answer.message);
+        if (result.error().answer.failure_class != protocol::FailureClass::Transient) {
+            held_off_[place] = now + kRefusedPause;
+        } else if (result.error().answer.code == protocol::FailureCode::StoreUnwritable) {
+            waiting_.clear();  // nothing can be written, for nobody
+            next_page_.clear();
+        } else {  // an outage is not asked about for each of its logins
+            providers_held_off_[place.first] = now + kOutagePause;
+        }
     }
     services_.log.write(line);
-    if (passing) {  // an outage is not asked about a hundred times
-        waiting_.clear();
-    }
     next();
 }
 

@@ -33,6 +33,7 @@ public:
     static constexpr std::chrono::minutes kLookInterval{10};
     static constexpr std::chrono::minutes kFirstLook{1};
     static constexpr std::chrono::hours kRefusedPause{6};  // the probe of design 5
+    static constexpr std::chrono::hours kOutagePause{1};   // of a provider that is away
     static constexpr std::size_t kPerLook = 100;
 
     KeepAlive(const Services& services, std::shared_ptr<const AgentConfig> config);
@@ -47,15 +48,17 @@ public:
 private:
     using Place = std::pair<std::string, std::string>;  // provider, account
     void plan(std::chrono::milliseconds delay);
-    void look();
-    void found(Result<std::vector<ListedLogin>> logins);
+    void look(const std::string& cursor);
+    void found(Result<LoginPage> page);
     void next();
     void ended(const Place& place, const FetchResult& result);
 
     Services services_;
     std::shared_ptr<const AgentConfig> config_;
     std::vector<Place> waiting_;          // the last one is next
+    std::string next_page_;               // cursor behind them; empty: there is nothing
     std::map<Place, BootTime> held_off_;  // not before
+    std::map<std::string, BootTime> providers_held_off_;  // by name
     Scheduler::Id timer_ = 0;
     std::shared_ptr<bool> alive_;
 };

@@ -22,7 +22,7 @@ struct TokenAnswer {
     std::optional<Secret> id_token;  // not verified
     /// There is one that cannot be a JWT. Whoever wants to know who signed in must not go on.
     bool id_token_unusable = false;
-    std::string scope;               // as granted, printable; empty: not said
+    std::string scope;  // as granted, printable; empty: not said
     bool refresh_token_lost = false;
 };
 using TokenAnswerResult = tl::expected<TokenAnswer, FetchFailure>;

@@ -361,7 +361,7 @@ private:
         check_somebody();
         for (const auto& entry :
              std::filesystem::directory_iterator(rig_.agent().store_directory())) {
-            if (entry.path().extension() == ".bak") {
+            if (entry.path().native().find(".bak") != std::string::npos) {
                 std::filesystem::remove(entry.path());  // two of one second would meet
             }
         }

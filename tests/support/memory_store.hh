@@ -3,10 +3,12 @@
 
 // A TokenStore in memory that can be told to fail, and a queue that runs on time turned by hand.
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/support/manual_time.hh"
 #include "token-agent/store/store_queue.hh"
@@ -36,6 +38,8 @@ public:
     std::optional<Error> read_error;
     std::optional<Error> write_error;
     int writes = 0;
+    const Clock* clock = nullptr;        // set: logins used in its future are unused ones
+    std::uint64_t first_generation = 1;  // of a login that has none before it; forget() moves on
 
     Result<std::optional<agent::StoredLogin>> find_login(const agent::RecordName& name) override {
         if (read_error) {
@@ -68,16 +72,18 @@ public:
         }
         ++writes;
         Login& login = logins[{name.provider, name.account}];
-        login.previous_token = login.token;
+        login.generation = login.generation == 0 ? first_generation : login.generation + 1;
+        login.previous_token.clear();
         login.token = given.refresh_token.reveal();
         login.client_id = name.client_id;
         login.user = given.user;
         login.public_client = given.public_client;
-        login.rotates = true;
-        login.logged_in_at = login.used_at = given.now;
+        login.rotates = given.rotates;
+        login.logged_in_at = given.logged_in_at.value_or(given.now);
+        login.used_at = given.used_at.value_or(given.now);
         login.attempt_at.reset();
         drop_all_access(name);
-        return ++login.generation;
+        return login.generation;
     }
     Result<void> begin_attempt(const agent::RecordName& name, std::uint64_t generation,
                                WallTime now) override {
@@ -122,6 +128,7 @@ public:
         if (!renewal.refresh_token) {
             login.rotates = false;
         }
+        login.public_client = renewal.public_client.value_or(login.public_client);
         login.used_at = renewal.now;
         login.attempt_at.reset();
         if (renewal.access) {
@@ -134,6 +141,7 @@ public:
             return tl::unexpected(*write_error);
         }
         drop_all_access(name);
+        first_generation += 1000;  // no generation comes twice, as in a real store
         return logins.erase({name.provider, name.account}) > 0;
     }
     Result<std::optional<agent::StoredAccess>> find_access(const agent::RecordName& name,
@@ -183,18 +191,39 @@ public:
         page.next = it == logins.end() ? "" : std::to_string(index);
         return page;
     }
-    Result<std::vector<agent::ListedLogin>> unused_since(WallTime before,
-                                                         std::size_t limit) override {
+    /// A cursor is the last row's time, in a width of its own, and place.
+    Result<agent::LoginPage> unused_since(WallTime before, const std::string& cursor,
+                                          std::size_t limit) override {
         if (read_error) {
             return tl::unexpected(*read_error);
         }
-        std::vector<agent::ListedLogin> out;
+        std::vector<std::pair<WallTime, Place>> unused;
         for (const auto& [place, login] : logins) {
-            if (login.used_at < before && out.size() < limit) {
-                out.push_back(listed(place, login));
+            const bool ahead =
+                clock != nullptr && login.used_at > clock->wall() + std::chrono::hours(1);
+            if (login.used_at < before || ahead) {
+                unused.emplace_back(login.used_at, place);
             }
         }
-        return out;
+        std::sort(unused.begin(), unused.end());
+        agent::LoginPage page;
+        for (const auto& [used_at, place] : unused) {
+            std::string here = std::to_string(used_at.time_since_epoch().count()) + " " +
+                               place.first + " " + place.second;
+            here.insert(0, 20 - std::min<std::size_t>(20, here.find(' ')), '0');
+            if (here <= cursor) {
+                continue;
+            }
+            if (page.logins.size() == limit) {
+                break;
+            }
+            page.logins.push_back(listed(place, logins.at(place)));
+            page.next = std::move(here);
+        }
+        if (page.logins.size() < limit) {
+            page.next.clear();
+        }
+        return page;
     }
     Result<std::uint64_t> count_logins() override { return logins.size(); }
     Result<agent::LoginDump> read_logins(const std::string& cursor, std::size_t limit) override {

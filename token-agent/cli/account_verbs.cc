@@ -12,10 +12,6 @@ namespace {
 
 constexpr int kMaxSlices = 1'000'000;
 
-std::string text_of(const Json::Value& json, const char* name) {
-    return json[name].isString() ? json[name].asString() : std::string();
-}
-
 std::uint64_t count_of(const Json::Value& json, const char* name) {
     return json[name].isUInt64() ? json[name].asUInt64() : 0;
 }
@@ -34,12 +30,12 @@ int run_logout(const Options& options) {
         print_json(*json);
         return forgotten ? kDone : kFailed;
     }
-    const std::string login = text_of(*json, "login");
+    const std::string login = shown((*json)["login"]);
     if (!forgotten) {
         return fail("logout", "there is no login of " + login + " to forget");
     }
     const bool revoked = (*json)["revoked"].isBool() && (*json)["revoked"].asBool();
-    const std::string note = text_of(*json, "revoke_note");
+    const std::string note = shown((*json)["revoke_note"]);
     (void)std::printf("%s: logged out, the refresh token is forgotten\n", login.c_str());
     if (revoked) {
         (void)std::puts("The provider has revoked it too.");

@@ -19,42 +19,76 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTickEvery = 1s;
+constexpr auto kConnectEvery = 100ms;
+constexpr std::string_view kNoAnswer = "no answer in time (see the log of postbearer-agent)";
 constexpr std::size_t kReadBytes = 8UL * 1024;
 
 Error trouble(const std::string& path, std::string_view what, Errc code = Errc::Unavailable) {
     return {code, "agent socket " + path + ": " + std::string(what)};
 }
 
-Result<UniqueFd> connect_to(const std::string& path) {
+/// What a call waits with. Signals are blocked, so that nothing else ends a wait.
+struct Patience {
+    const Interrupt* interrupt;
+    BootTime deadline;
+
+    [[nodiscard]] bool called_off() const { return interrupt != nullptr && interrupt->seen(); }
+    [[nodiscard]] bool is_over() const { return BootClock::now() >= deadline || called_off(); }
+    [[nodiscard]] Error error(const std::string& path, std::string_view late, Errc code) const {
+        return called_off() ? Error{Errc::Timeout, "called off"} : trouble(path, late, code);
+    }
+};
+
+Result<UniqueFd> connect_to(const std::string& path, const Patience& patience) {
     sockaddr_un address{};
     if (path.empty() || path.size() >= sizeof(address.sun_path)) {
         return tl::unexpected(trouble(path, "the path must have 1 to 107 bytes", Errc::Config));
     }
     address.sun_family = AF_UNIX;
     path.copy(std::begin(address.sun_path), path.size());
-    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const auto* const generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-    if (!fd.valid() || ::connect(fd.get(), generic, sizeof(address)) != 0) {
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    while (!fd.valid() || ::connect(fd.get(), generic, sizeof(address)) != 0) {
         const int number = errno;
-        return tl::unexpected(
-            with_advice(trouble(path, config::system_error_text(number),
-                                number == EACCES ? Errc::Denied : Errc::Unavailable)));
+        if (fd.valid() && number == EINTR) {
+            continue;
+        }
+        if (!fd.valid() || number != EAGAIN) {
+            return tl::unexpected(
+                with_advice(trouble(path, config::system_error_text(number),
+                                    number == EACCES ? Errc::Denied : Errc::Unavailable)));
+        }
+        if (patience.is_over()) {
+            return tl::unexpected(
+                patience.error(path, "its queue of connections is full: is postbearer-agent stuck?",
+                               Errc::Unavailable));
+        }
+        // A full queue of a Unix socket cannot be polled for.
+        (void)wait_ready(-1, 0, patience.interrupt,
+                         std::min(patience.deadline, BootClock::now() + kConnectEvery));
     }
     return fd;
 }
 
-bool send_all(int fd, std::string_view bytes) {
+Result<void> send_all(int fd, std::string_view bytes, const std::string& path,
+                      const Patience& patience) {
     while (!bytes.empty()) {
         const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent > 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+            continue;
+        }
         if (sent < 0 && errno == EINTR) {
             continue;
         }
-        if (sent <= 0) {
-            return false;
+        if (sent == 0 || errno != EAGAIN) {
+            return tl::unexpected(with_advice(trouble(path, "the agent hung up")));
         }
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
+        if (!wait_ready(fd, POLLOUT, patience.interrupt, patience.deadline)) {
+            return tl::unexpected(patience.error(path, kNoAnswer, Errc::Timeout));
+        }
     }
-    return true;
+    return {};
 }
 
 /// What has come of an answer so far.
@@ -82,17 +116,18 @@ struct Incoming {
 Result<Json::Value> AdminTalk::exchange(std::string_view verb, const Secret& arguments,
                                         std::chrono::seconds patience, const Tick& tick,
                                         const Interrupt* interrupt) const {
-    const auto fd = connect_to(socket_path_);
+    const Patience limit{interrupt, BootClock::now() + patience};
+    const auto fd = connect_to(socket_path_, limit);
     if (!fd) {
         return tl::unexpected(fd.error());
     }
     protocol::MessageWriter writer(arguments.size() + 64);
     writer.add("request", verb).add("json", arguments.reveal());
     const Secret request = std::move(writer).finish();
-    if (!send_all(fd->get(), request.reveal())) {
-        return tl::unexpected(with_advice(trouble(socket_path_, "the agent hung up")));
+    if (auto sent = send_all(fd->get(), request.reveal(), socket_path_, limit); !sent) {
+        return tl::unexpected(sent.error());
     }
-    const BootTime deadline = BootClock::now() + patience;
+    const BootTime deadline = limit.deadline;
     Incoming answer;
     for (BootTime now = BootClock::now(); now < deadline; now = BootClock::now()) {
         if (wait_readable(fd->get(), interrupt, std::min(deadline, now + kTickEvery))) {
@@ -113,8 +148,7 @@ Result<Json::Value> AdminTalk::exchange(std::string_view verb, const Secret& arg
             tick();
         }
     }
-    return tl::unexpected(trouble(
-        socket_path_, "no answer in time (see the log of postbearer-agent)", Errc::Timeout));
+    return tl::unexpected(trouble(socket_path_, kNoAnswer, Errc::Timeout));
 }
 
 Result<Json::Value> AdminTalk::call(std::string_view verb, const Secret& arguments,

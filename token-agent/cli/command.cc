@@ -10,6 +10,7 @@
 
 #include "common/agent_client.hh"
 #include "common/agent_messages.hh"
+#include "common/text.hh"
 #include "token-agent/admin_json.hh"
 #include "token-agent/socket_paths.hh"
 
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 /// A refresh may take the provider's full time-out, and wait behind others.
 constexpr auto kPatience = 40s;
 constexpr auto kAgentAway = 2s;
+constexpr std::size_t kMaxShownBytes = 4096;
 
 Secret framed(std::string_view verb, std::string_view arguments) {
     protocol::MessageWriter writer(verb.size() + arguments.size() + 64);
@@ -45,9 +47,11 @@ Result<Json::Value> parse_admin_answer(std::string_view block) {
         return failure(Errc::Protocol, "garbled answer, " + attributes.error().context);
     }
     if (attributes->value_or("status", "") != "ok") {
-        std::string text(attributes->value_or("message", "the agent gave an error without words"));
+        std::string text =
+            printable(attributes->value_or("message", "the agent gave an error without words"),
+                      kMaxShownBytes);
         if (const auto hint = attributes->find("hint")) {
-            text += " [" + std::string(*hint) + "]";
+            text += " [" + printable(*hint, kMaxShownBytes) + "]";
         }
         return failure(Errc::Denied, std::move(text));
     }
@@ -116,6 +120,11 @@ Result<Secret> ask(AgentClient& client, const Secret& request, std::chrono::seco
         return pong;
     }
     return client.round_trip(request.reveal(), BootClock::now() + patience);
+}
+
+std::string shown(const Json::Value& value) {
+    const bool is_word = value.isString() || value.isNumeric() || value.isBool();
+    return is_word ? printable(value.asString(), kMaxShownBytes) : std::string();
 }
 
 void print_json(const Json::Value& json) { (void)std::puts(agent::compact(json).c_str()); }

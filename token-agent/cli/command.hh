@@ -67,6 +67,10 @@ struct Options {
 [[nodiscard]] Result<Secret> ask(AgentClient& client, const Secret& request,
                                  std::chrono::seconds patience);
 
+/// A word or number of the agent's, as one line for a terminal: it may have come from a server or
+/// out of a file. Empty for everything else.
+[[nodiscard]] std::string shown(const Json::Value& value);
+
 void print_json(const Json::Value& json);
 /// "postbearer VERB: text" on stderr; the exit code to return.
 int fail(std::string_view verb, std::string_view text, int code = kFailed);

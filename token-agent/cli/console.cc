@@ -164,9 +164,13 @@ void Progress::finish() {
 }
 
 bool wait_readable(int fd, const Interrupt* interrupt, BootTime until) {
+    return wait_ready(fd, POLLIN, interrupt, until);
+}
+
+bool wait_ready(int fd, short events, const Interrupt* interrupt, BootTime until) {
     for (;;) {
         const auto left = std::max(until - BootClock::now(), BootClock::duration(0));
-        pollfd watched[] = {{fd, POLLIN, 0},
+        pollfd watched[] = {{fd, events, 0},
                             {interrupt != nullptr ? interrupt->fd() : -1, POLLIN, 0}};
         const int count = ::poll(watched, 2,
                                  static_cast<int>(std::min<BootClock::rep>(

@@ -86,7 +86,9 @@ inline constexpr std::size_t kMaxLineBytes = 16UL * 1024;
 /// Denied, ctrl-C; Timeout; Config, no line came (end of input) or it is too long.
 [[nodiscard]] Result<Secret> read_line(const Console& console, Echo echo, BootTime deadline);
 
-/// True: `fd` is readable. False: the time is over, or ctrl-C came (ask the interrupt).
+/// True: `fd` is ready for `events` of poll(2), or in error. False: the time is over, or ctrl-C
+/// came (ask the interrupt). `fd` -1: only ctrl-C ends it early.
+[[nodiscard]] bool wait_ready(int fd, short events, const Interrupt* interrupt, BootTime until);
 [[nodiscard]] bool wait_readable(int fd, const Interrupt* interrupt, BootTime until);
 
 }  // namespace postbearer::cli

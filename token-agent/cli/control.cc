@@ -17,17 +17,17 @@ namespace postbearer::cli {
 namespace {
 
 void print_refreshed(const Json::Value& row, bool dry_run) {
-    std::string name = row["provider"].asString() + " " + row["resource"].asString();
-    if (row["account"].isString() && !row["account"].asString().empty()) {  // a login's own token
-        name = row["account"].asString() + " (" + name + ")";
+    std::string name = shown(row["provider"]) + " " + shown(row["resource"]);
+    if (const std::string account = shown(row["account"]); !account.empty()) {  // a login's own
+        name = account + " (" + name + ")";
     }
     if (dry_run) {
         (void)std::printf("%s: would be refreshed\n", name.c_str());
     } else if (row["ok"].asBool()) {
         (void)std::printf("%s: refreshed, fingerprint %s\n", name.c_str(),
-                          row["fingerprint"].asCString());
+                          shown(row["fingerprint"]).c_str());
     } else {
-        (void)std::printf("%s: FAILED: %s\n", name.c_str(), row["error"]["message"].asCString());
+        (void)std::printf("%s: FAILED: %s\n", name.c_str(), shown(row["error"]["message"]).c_str());
     }
 }
 
@@ -78,10 +78,10 @@ AgentPart reload_agent(const Options& options) {
         return {good ? kDone : kBadConfig, *json};
     }
     for (const Json::Value& line : (*json)["errors"]) {
-        (void)std::fprintf(stderr, "%s\n", line.asCString());
+        (void)std::fprintf(stderr, "%s\n", shown(line).c_str());
     }
     for (const Json::Value& line : (*json)["warnings"]) {
-        (void)std::fprintf(stderr, "warning: %s\n", line.asCString());
+        (void)std::fprintf(stderr, "warning: %s\n", shown(line).c_str());
     }
     if (!good) {
         return {fail("reload", "the old configuration stays in force", kBadConfig), Json::Value()};

@@ -24,6 +24,10 @@ int refuse(const Console& console, std::string_view verb, std::string_view text)
     return kFailed;
 }
 
+std::string logins_text(std::uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " login" : " logins");
+}
+
 std::uint64_t count_of(const Json::Value& json, const char* name) {
     return json[name].isUInt64() ? json[name].asUInt64() : 0;
 }
@@ -39,7 +43,7 @@ void warn_of(const Console& console, const Json::Value& list, Json::Value& all) 
     }
     for (const Json::Value& each : list) {
         if (each.isString()) {
-            console.warn("left out: " + each.asString());
+            console.warn("left out: " + shown(each));
             all.append(each);
         }
     }
@@ -231,7 +235,7 @@ int export_logins(const Options& options, const Console& console) {
         json["skipped"] = written->skipped;
         console.document(agent::compact(json));
     }
-    console.line(std::to_string(written->logins) + " logins written to " + path +
+    console.line(logins_text(written->logins) + " written to " + path +
                  ", sealed to the passphrase.\nWhoever has both can send mail as these accounts: "
                  "keep them apart.\nWhere the provider gives a new refresh token at each use, the "
                  "file is out of date soon.");
@@ -262,13 +266,17 @@ int import_logins(const Options& options, const Console& console, const std::str
     }
     if (!done) {
         const std::string so_far =
-            taken.logins > 0 ? "; " + std::to_string(taken.logins) + " logins are taken over" : "";
+            taken.logins > 0 ? "; " + logins_text(taken.logins) + " taken over already" : "";
         return refuse(console, "import", done.error().context + so_far);
     }
-    console.line(std::to_string(taken.logins) +
-                 " logins taken over.\nAn agent elsewhere that still uses them must be switched "
-                 "off, or lose them: where the provider\ngives a new refresh token at each use, "
-                 "only one of the two can go on.");
+    console.line(logins_text(taken.logins) + " taken over.");
+    if (taken.logins > 0) {
+        const std::string them = taken.logins == 1 ? "it" : "them";
+        console.line("An agent elsewhere that still uses " + them +
+                     " must be switched off, or lose " + them +
+                     ": where the provider\ngives a new refresh token at each use, only one of the "
+                     "two can go on.");
+    }
     return taken.skipped.empty() ? kDone : kFailed;
 }
 

@@ -107,7 +107,13 @@ std::string confirmation(const std::string& by) {
     return "(NOT confirmed: the provider did not say who signed in)";
 }
 
-void say_done(LoginSession& session, const Console& console) {
+int refuse(const Console& console, std::string_view text, int code = kFailed) {
+    console.warn("postbearer login: " + std::string(text));
+    return code;
+}
+
+/// The exit code.
+int say_done(LoginSession& session, const Console& console) {
     const std::string account = session.text("account");
     const std::string user = session.text("user");
     console.line("\nLogged in: " + (user.empty() ? session.text("login") : user) + " " +
@@ -118,6 +124,16 @@ void say_done(LoginSession& session, const Console& console) {
     }
     console.line("\nThe agent keeps this login from now on. Try it:\n\n    postbearer token " +
                  account + " --test");
+    const std::string by = session.text("user_confirmed_by");
+    if (by != "id_token" && by != "graph_me") {
+        console.warn("warning: the provider did not say who signed in; make sure that it was " +
+                     session.text("login") + ", or mail goes out as somebody else");
+    }
+    if (const std::string missing = session.missing(); !missing.empty()) {
+        return refuse(console, "the login is stored, but not complete: there is no consent for " +
+                                   missing + "; run postbearer login " + account + " again");
+    }
+    return kDone;
 }
 
 int say_failed(const LoginSession& session, const Console& console) {
@@ -129,11 +145,6 @@ int say_failed(const LoginSession& session, const Console& console) {
     }
     console.warn("postbearer login: " + text);
     return kFailed;
-}
-
-int refuse(const Console& console, std::string_view text, int code = kFailed) {
-    console.warn("postbearer login: " + std::string(text));
-    return code;
 }
 
 Result<void> run_flow(LoginSession& session, Flow flow, const Options& options,
@@ -154,8 +165,7 @@ Result<void> run_flow(LoginSession& session, Flow flow, const Options& options,
 int give_up(LoginSession& session, const Console& console, const Error& why) {
     const bool told = session.cancel();
     if (session.done()) {
-        say_done(session, console);
-        return kDone;
+        return say_done(session, console);
     }
     if (told && session.waiting()) {
         return refuse(console,
@@ -241,8 +251,7 @@ int login(const Options& options, const Console& console) {
     if (!session.done()) {
         return say_failed(session, console);
     }
-    say_done(session, console);
-    return kDone;
+    return say_done(session, console);
 }
 
 int run_login(const Options& options) {

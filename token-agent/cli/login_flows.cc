@@ -116,7 +116,9 @@ Result<void> browser_flow(LoginSession& session, const Console& console, const O
     if (!uri) {
         return tl::unexpected(uri.error());
     }
-    auto listener = LoopbackListener::open(options.port != 0 ? options.port : uri->port);
+    auto listener =
+        LoopbackListener::open(options.port != 0 ? options.port : uri->port,
+                               uri->host == "localhost" ? Hold::LocalhostToo : Hold::Address);
     if (!listener) {
         return tl::unexpected(listener.error());
     }

@@ -99,6 +99,20 @@ bool LoginSession::busy() const {
     return waiting() && (storing() || !wanted || step() == answered_step_);
 }
 
+std::string LoginSession::missing() const {
+    const Json::Value& resources = now_["resources"];
+    const Json::Value& consented = now_["consented"];
+    std::string words;
+    for (Json::ArrayIndex i = 0; resources.isArray() && i < resources.size(); ++i) {
+        const bool has = consented.isArray() && std::find(consented.begin(), consented.end(),
+                                                          resources[i]) != consented.end();
+        if (!has) {
+            words += (words.empty() ? "" : ", ") + shown(resources[i]);
+        }
+    }
+    return words;
+}
+
 std::vector<std::string> LoginSession::new_warnings() {
     std::vector<std::string> fresh;
     const Json::Value& list = now_["warnings"];
@@ -128,6 +142,9 @@ Result<void> LoginSession::take(Result<Json::Value> answer) {
     deadline_ = BootClock::now() +
                 std::chrono::seconds(
                     left.isInt64() ? std::clamp<std::int64_t>(left.asInt64(), 0, kLongestStep) : 0);
+    if (done()) {
+        now_["complete"] = missing().empty();
+    }
     if (news && console_.json) {
         console_.document(agent::compact(now_));
     }

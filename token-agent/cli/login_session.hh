@@ -44,6 +44,8 @@ public:
     /// store. What it holds then may be the only copy of the login, so no clock of ours ends it.
     [[nodiscard]] bool busy() const;
     [[nodiscard]] bool storing() const;
+    /// Resources that a login that is done has no consent for; "" if it is complete.
+    [[nodiscard]] std::string missing() const;
     /// Those that it has not given yet.
     [[nodiscard]] std::vector<std::string> new_warnings();
     [[nodiscard]] std::string text(const char* name) const;

@@ -89,6 +89,27 @@ void send_whole(int fd, std::string_view bytes) {
     (void)::shutdown(fd, SHUT_WR);
 }
 
+/// ::1 of a port, bound and silent. Invalid where there is no IPv6. Error: somebody else has it.
+Result<UniqueFd> hold_port(std::uint16_t port) {
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(port);
+    address.sin6_addr = in6addr_loopback;
+    const auto* const generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+    // Without SO_REUSEADDR: two that do not listen could share the port with it.
+    UniqueFd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd.valid() && ::bind(fd.get(), generic, sizeof(address)) == 0) {
+        return fd;
+    }
+    if (!fd.valid() || errno != EADDRINUSE) {
+        return UniqueFd();
+    }
+    return failure(Errc::Unavailable,
+                   "another program has [::1]:" + std::to_string(port) +
+                       ", where the browser may go for http://localhost; choose another port with "
+                       "--port, or use --paste");
+}
+
 int milliseconds_until(BootTime until) {
     const auto left = std::clamp<BootClock::rep>((until - BootClock::now()).count(), 0, 60'000);
     return static_cast<int>(left);
@@ -99,7 +120,26 @@ int milliseconds_until(BootTime until) {
 LoopbackListener::LoopbackListener(UniqueFd fd, std::uint16_t port, LoopbackLimits limits)
     : fd_(std::move(fd)), port_(port), limits_(limits) {}
 
-Result<LoopbackListener> LoopbackListener::open(std::uint16_t port, LoopbackLimits limits) {
+Result<LoopbackListener> LoopbackListener::open(std::uint16_t port, Hold hold,
+                                                LoopbackLimits limits) {
+    constexpr int kTries = 16;
+    for (int turn = 0;; ++turn) {
+        auto listener = open_address(port, limits);
+        if (!listener || hold == Hold::Address) {
+            return listener;
+        }
+        auto held = hold_port(listener->port());
+        if (held) {
+            listener->held_ = std::move(*held);
+            return listener;
+        }
+        if (port != 0 || turn == kTries) {
+            return tl::unexpected(held.error());
+        }
+    }
+}
+
+Result<LoopbackListener> LoopbackListener::open_address(std::uint16_t port, LoopbackLimits limits) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -160,37 +200,45 @@ bool LoopbackListener::poll_once(const Interrupt* interrupt, BootTime until) {
     if (watched[0].revents != 0) {
         return false;
     }
-    accept_all();
+    accept_some();
     return true;
 }
 
-void LoopbackListener::accept_all() {
-    for (;;) {
+/// Not more in one turn than may be open: somebody who connects without end must not keep those
+/// from being served who have asked.
+void LoopbackListener::accept_some() {
+    for (std::size_t turn = 0; turn < limits_.connections; ++turn) {
         UniqueFd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd.valid()) {
             return;
         }
         if (connections_.size() >= limits_.connections) {
-            connections_.pop_front();  // the oldest has had its chance
+            make_room();
         }
         connections_.push_back(
             {std::move(fd), {}, BootClock::now() + limits_.per_connection, false});
     }
 }
 
+/// One that has its answer goes first, else the oldest, which has had its chance.
+void LoopbackListener::make_room() {
+    const auto answered = std::find_if(connections_.begin(), connections_.end(),
+                                       [](const Connection& each) { return each.answered; });
+    connections_.erase(answered != connections_.end() ? answered : connections_.begin());
+}
+
 void LoopbackListener::drop_overdue(BootTime now) {
     connections_.remove_if([now](const Connection& each) { return each.until <= now; });
 }
 
-bool LoopbackListener::serve(Connection& connection, const ExpectedRedirect& expected) {
+bool LoopbackListener::read_some(Connection& connection) {
     std::array<char, 4096> bytes{};
     for (int turn = 0; turn < kReadsInARow; ++turn) {
         const ssize_t got = ::recv(connection.fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-            break;
+            return true;
         }
         if (got <= 0) {
-            connection.fd.reset();
             return false;
         }
         if (!connection.answered) {
@@ -198,13 +246,21 @@ bool LoopbackListener::serve(Connection& connection, const ExpectedRedirect& exp
         }
         explicit_bzero(bytes.data(), bytes.size());
         if (connection.bytes.size() > kMaxRequestHeadBytes) {
-            break;
+            return true;
         }
     }
-    if (connection.answered) {
+    return true;
+}
+
+bool LoopbackListener::serve(Connection& connection, const ExpectedRedirect& expected) {
+    const bool open = read_some(connection);
+    const auto length = request_head_length(view(connection.bytes));
+    if (connection.answered || (!open && !length)) {
+        if (!open) {
+            connection.fd.reset();
+        }
         return false;
     }
-    const auto length = request_head_length(view(connection.bytes));
     if (length.value_or(connection.bytes.size()) > kMaxRequestHeadBytes) {
         respond(connection, refusal(431));
         return false;

@@ -22,6 +22,10 @@ namespace postbearer::cli {
 /// What the browser shows in the end. Fixed texts: nothing that came in a request goes out again.
 enum class Page : std::uint8_t { Done, NextStep, Working, Failed };
 
+/// LocalhostToo: the redirect says "localhost", which a browser may look up as ::1 first. Whoever
+/// listens there would get the code (RFC 8252 section 8.3), so that port is held, and refuses.
+enum class Hold : std::uint8_t { Address, LocalhostToo };
+
 struct LoopbackLimits {
     std::chrono::milliseconds per_connection{5'000};  // for the head of a request
     std::size_t connections = 100;                    // open at one time
@@ -33,6 +37,7 @@ class LoopbackListener {
 public:
     /// `port` 0: a free one. Error: Unavailable, the port is taken or not ours to bind.
     [[nodiscard]] static Result<LoopbackListener> open(std::uint16_t port,
+                                                       Hold hold = Hold::Address,
                                                        LoopbackLimits limits = {});
 
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
@@ -57,15 +62,21 @@ private:
     using Connections = std::list<Connection>;
 
     LoopbackListener(UniqueFd fd, std::uint16_t port, LoopbackLimits limits);
-    void accept_all();
+    [[nodiscard]] static Result<LoopbackListener> open_address(std::uint16_t port,
+                                                               LoopbackLimits limits);
+    void accept_some();
+    void make_room();
     void drop_overdue(BootTime now);
     [[nodiscard]] bool poll_once(const Interrupt* interrupt, BootTime until);
     /// True: it is the redirect, and taken_ holds it.
     [[nodiscard]] bool serve(Connection& connection, const ExpectedRedirect& expected);
     [[nodiscard]] bool was_taken(std::string_view head, const ExpectedRedirect& expected) const;
+    /// What has come; false: nothing more will.
+    static bool read_some(Connection& connection);
     static void respond(Connection& connection, std::string_view response);
 
     UniqueFd fd_;
+    UniqueFd held_;  // the same port of ::1
     std::uint16_t port_;
     LoopbackLimits limits_;
     Connections connections_;

@@ -41,9 +41,9 @@ std::string ago(const Json::Value& when) {
 /// What there is to say of the login of a delegated account; empty: nothing is amiss.
 std::string login_trouble(const Json::Value& row) {
     if (row["login_trouble"].isString()) {
-        return row["login_trouble"].asString();
+        return shown(row["login_trouble"]);
     }
-    const std::string account = row["account"].asString();
+    const std::string account = shown(row["account"]);
     // A rule for many (@domain, *) has no login of its own.
     const bool one = !account.empty() && account.front() != '@' && account != "*";
     const bool missing = row["grant"] == "delegated" && row["state"] == "needs_user" &&
@@ -58,14 +58,14 @@ std::string detail_of(const Json::Value& row) {
     const Json::Value& token = telling_token(row);
     std::string text;
     if (token.isMember("seconds_left")) {
-        text = token["resource"].asString() + ", " +
-               human_duration(token["seconds_left"].asInt64()) + " left";
+        text = shown(token["resource"]) + ", " + human_duration(token["seconds_left"].asInt64()) +
+               " left";
         if (token["state"] == "active") {
             text += ", renewed in " + human_duration(token["renews_in"].asInt64());
         }
     }
     if (token.isMember("last_error")) {
-        text += (text.empty() ? "" : "; ") + token["last_error"]["message"].asString();
+        text += (text.empty() ? "" : "; ") + shown(token["last_error"]["message"]);
         if (token["retry_in"].asInt64() > 0) {
             text += " (next try in " + human_duration(token["retry_in"].asInt64()) + ")";
         }
@@ -78,7 +78,7 @@ std::string detail_of(const Json::Value& row) {
         }
     } else if (logged_in && row["state"] == "needs_user" &&
                text.find("postbearer login") == std::string::npos) {
-        text += "; log in again: postbearer login " + row["account"].asString();
+        text += "; log in again: postbearer login " + shown(row["account"]);
     }
     return text;
 }
@@ -89,12 +89,12 @@ int print_monitor(const Json::Value& json) {
     int degraded = 0;
     std::string worst;
     for (const Json::Value& row : json["accounts"]) {
-        const std::string state = row["state"].asString();
+        const std::string state = shown(row["state"]);
         if (state == "needs_user" || state == "needs_admin" || state == "stale") {
             ++broken;
             code = kCritical;
             if (worst.empty()) {
-                worst = row["account"].asString() + ": " + detail_of(row);
+                worst = shown(row["account"]) + ": " + detail_of(row);
             }
         } else if (state == "degraded") {
             ++degraded;
@@ -130,11 +130,11 @@ int run_status(const Options& options) {
         return kDone;
     }
     if ((*json)["store"].isObject() && (*json)["store"]["trouble"].isString()) {
-        (void)std::fprintf(stderr, "warning: %s\n", (*json)["store"]["trouble"].asCString());
+        (void)std::fprintf(stderr, "warning: %s\n", shown((*json)["store"]["trouble"]).c_str());
     }
     for (const Json::Value& row : (*json)["accounts"]) {
-        (void)std::printf("%-32s %-12s %-11s %s\n", row["account"].asCString(),
-                          row["provider"].asCString(), row["state"].asCString(),
+        (void)std::printf("%-32s %-12s %-11s %s\n", shown(row["account"]).c_str(),
+                          shown(row["provider"]).c_str(), shown(row["state"]).c_str(),
                           detail_of(row).c_str());
     }
     return kDone;
@@ -150,9 +150,9 @@ int run_list(const Options& options) {
         return kDone;
     }
     for (const Json::Value& row : (*json)["accounts"]) {
-        (void)std::printf("%-32s %-12s %-18s %s\n", row["account"].asCString(),
-                          row["provider"].asCString(), row["grant"].asCString(),
-                          row["where"].asCString());
+        (void)std::printf("%-32s %-12s %-18s %s\n", shown(row["account"]).c_str(),
+                          shown(row["provider"]).c_str(), shown(row["grant"]).c_str(),
+                          shown(row["where"]).c_str());
     }
     return kDone;
 }

@@ -38,11 +38,12 @@ bool write_all(std::string_view bytes) {
 
 std::string joined(const Json::Value& value) {
     if (!value.isArray()) {
-        return value.asString();
+        return shown(value);
     }
     std::string text;
     for (const Json::Value& each : value) {
-        text += (text.empty() ? "" : " ") + each.asString();
+        const std::string word = shown(each);
+        text += (text.empty() || word.empty() ? "" : " ") + word;
     }
     return text;
 }
@@ -65,11 +66,11 @@ int test_token(const Options& options) {
             (void)std::printf("%-12s %s\n", name, value.c_str());
         }
     };
-    line("account", (*json)["account"].asString());
-    line("provider", (*json)["provider"].asString());
-    line("resource", (*json)["resource"].asString());
-    line("type", token["type"].asString());
-    line("fingerprint", token["fingerprint"].asString());
+    line("account", shown((*json)["account"]));
+    line("provider", shown((*json)["provider"]));
+    line("resource", shown((*json)["resource"]));
+    line("type", shown(token["type"]));
+    line("fingerprint", shown(token["fingerprint"]));
     line("expires in", human_duration(token["seconds_left"].asInt64()));
     for (const char* claim : {"aud", "iss", "appid", "azp", "upn", "roles", "scp", "scope"}) {
         if (token["claims"].isMember(claim)) {

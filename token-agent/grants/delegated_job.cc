@@ -6,7 +6,6 @@
 
 #include "common/text.hh"
 #include "token-agent/providers.hh"
-#include "token-agent/stored_tokens.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -226,6 +225,9 @@ Renewal Delegated::Job::renewal_of(const ExchangeAnswer& answer, bool changed) c
     renewal.generation = login_.generation;
     renewal.now = asked_at_;
     renewal.resource = wish_.resource;
+    if (answer.public_client && !login_.public_client) {
+        renewal.public_client = true;  // the server wants no proof of the client (AADSTS700025)
+    }
     if (changed) {
         renewal.refresh_token = answer.refresh_token->clone();
     }

@@ -6,7 +6,6 @@
 #include "token-agent/login/login_scopes.hh"
 #include "token-agent/login/patient_exchange.hh"
 #include "token-agent/providers.hh"
-#include "token-agent/stored_tokens.hh"
 #include "token-agent/token_failure.hh"
 
 namespace postbearer::agent {

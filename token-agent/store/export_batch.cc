@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "common/text.hh"
+
 namespace postbearer::agent {
 namespace {
 
@@ -19,6 +21,12 @@ bool fits(const DumpedLogin& login) noexcept {
         }
     }
     return !login.refresh_token.empty() && login.refresh_token.size() <= kMostExportedTokenBytes;
+}
+
+/// They are printed and logged. The store takes none that are not, so the file is not ours.
+bool has_plain_names(const DumpedLogin& login) noexcept {
+    return is_plain_utf8(login.name.provider) && is_plain_utf8(login.name.account) &&
+           is_plain_utf8(login.name.client_id) && is_plain_utf8(login.user);
 }
 
 bool is_time(WallTime time) noexcept {
@@ -63,7 +71,7 @@ Result<std::vector<DumpedLogin>> read_batch(std::string_view bytes) {
         login.public_client = (flags & kPublicClient) != 0;
         login.rotates = (flags & kRotates) != 0;
         if (!reader.ok() || kind != kLogin || flags > (kPublicClient | kRotates) || !fits(login) ||
-            !is_time(login.logged_in_at) || !is_time(login.used_at)) {
+            !has_plain_names(login) || !is_time(login.logged_in_at) || !is_time(login.used_at)) {
             return failure(Errc::Protocol, "holds something that this version does not know");
         }
         logins.push_back(std::move(login));

@@ -2,6 +2,7 @@
 // SqliteStore: what is written of a login.
 #include <utility>
 
+#include "token-agent/store/aead.hh"
 #include "token-agent/store/sqlite_rows.hh"
 #include "token-agent/store/sqlite_store.hh"
 
@@ -25,6 +26,22 @@ public:
 private:
     sqlite3* database_;
 };
+
+/// From 2^32 to below 2^40: one more for each renewal does not reach the next login's, and JSON's
+/// numbers hold it.
+Result<std::uint64_t> first_generation() {
+    const auto random = random_bytes(5);
+    if (!random) {
+        return tl::unexpected(random.error());
+    }
+    std::uint64_t number = 0;
+    for (const char byte : *random) {
+        number = (number << 8U) | static_cast<unsigned char>(byte);
+    }
+    constexpr std::uint64_t kLeast = 1ULL << 32U;
+    constexpr std::uint64_t kEnd = 1ULL << 40U;
+    return kLeast + number % (kEnd - kLeast);
+}
 
 tl::unexpected<Error> not_the_newest(const RecordName& name) {
     return failure(Errc::Denied, "the login of " + words_of(name) +
@@ -105,16 +122,19 @@ Result<std::uint64_t> SqliteStore::put_login(const RecordName& name, const NewLo
     if (!rows) {
         return tl::unexpected(rows.error());
     }
-    // Until an answer has told, it is taken for one that rotates: its renewal leaves a mark, and
-    // does not begin while nothing can be written.
-    NewGeneration made{1,
-                       {name.account, name.client_id, login.user, login.public_client, true},
-                       login.refresh_token.reveal(),
-                       login.now,
-                       login.now,
-                       Before::Gone};
+    auto generation = rows->empty() ? first_generation()
+                                    : Result<std::uint64_t>(rows->front().sealed.generation + 1);
+    if (!generation) {
+        return generation;
+    }
+    NewGeneration made{
+        *generation,
+        {name.account, name.client_id, login.user, login.public_client, login.rotates},
+        login.refresh_token.reveal(),
+        login.logged_in_at.value_or(login.now),
+        login.used_at.value_or(login.now),
+        Before::Gone};
     if (!rows->empty()) {
-        made.generation = rows->front().sealed.generation + 1;
         const auto identity = sealer_.open_identity(rows->front().sealed);
         if (!identity && identity.error().code == Errc::Config) {
             made.before = Before::Kept;  // nobody knows what it was
@@ -205,38 +225,8 @@ Result<std::uint64_t> SqliteStore::put_renewal(const RecordName& name, const Ren
     if (!before && before.error().code == Errc::Denied) {
         return tl::unexpected(std::move(before.error()));
     }
-    std::uint64_t generation = renewal.generation;
-    Result<void> done;
-    if (renewal.refresh_token) {
-        ++generation;
-        NewGeneration made{generation,
-                           {},
-                           renewal.refresh_token->reveal(),
-                           rows->front().logged_in_at,
-                           renewal.now};
-        if (before ? before->previous : before.error().code == Errc::Protocol && rows->size() > 1) {
-            made.before = Before::Damaged;
-        }
-        if (before) {
-            made.identity = std::move(before->identity);
-        }
-        // A token whose predecessor was damaged meanwhile is stored with what is known.
-        made.identity.account = name.account;
-        made.identity.client_id = name.client_id;
-        made.identity.rotates = true;
-        done = write_generation(*place, name.provider, made);
-    } else if (before && before->identity.rotates && !before->previous) {
-        before->identity.rotates = false;
-        done = write_anew(*place, name.provider, generation, *before);
-    }
-    if (auto used = !done || renewal.refresh_token
-                        ? Result<std::int64_t>(0)
-                        : run_at("UPDATE record SET used_at = ?2, attempt_at = NULL"
-                                 " WHERE place = ?1 AND slot = 'refresh'",
-                                 *place, renewal.now);
-        !used) {
-        done = tl::unexpected(std::move(used.error()));
-    }
+    auto done = renewal.refresh_token ? write_next(*place, name, *rows, before, renewal)
+                                      : write_used(*place, name, before, renewal);
     if (done && renewal.access) {
         done = write_access(*place, name, renewal.resource, *renewal.access);
     }
@@ -246,7 +236,53 @@ Result<std::uint64_t> SqliteStore::put_renewal(const RecordName& name, const Ren
     if (!done) {
         return tl::unexpected(std::move(done.error()));
     }
-    return generation;
+    return renewal.generation + (renewal.refresh_token ? 1 : 0);
+}
+
+/// With the new refresh token; `before` is what opened of the generations that are there.
+Result<void> SqliteStore::write_next(const std::string& place, const RecordName& name,
+                                     const std::vector<Row>& rows, Result<OpenedLogin>& before,
+                                     const Renewal& renewal) {
+    NewGeneration made{renewal.generation + 1,
+                       {},
+                       renewal.refresh_token->reveal(),
+                       rows.front().logged_in_at,
+                       renewal.now};
+    if (before ? before->previous : before.error().code == Errc::Protocol && rows.size() > 1) {
+        made.before = Before::Damaged;
+    }
+    if (before) {
+        made.identity = std::move(before->identity);
+    }
+    // A token whose predecessor was damaged meanwhile is stored with what is known.
+    made.identity.account = name.account;
+    made.identity.client_id = name.client_id;
+    made.identity.rotates = true;
+    made.identity.public_client = renewal.public_client.value_or(made.identity.public_client);
+    return write_generation(place, name.provider, made);
+}
+
+/// Without one: the generation that is there goes on.
+Result<void> SqliteStore::write_used(const std::string& place, const RecordName& name,
+                                     Result<OpenedLogin>& before, const Renewal& renewal) {
+    if (before && !before->previous) {
+        RecordIdentity& identity = before->identity;
+        const bool public_client = renewal.public_client.value_or(identity.public_client);
+        if (identity.rotates || identity.public_client != public_client) {
+            identity.rotates = false;
+            identity.public_client = public_client;
+            if (auto done = write_anew(place, name.provider, renewal.generation, *before); !done) {
+                return done;
+            }
+        }
+    }
+    if (auto done = run_at("UPDATE record SET used_at = ?2, attempt_at = NULL"
+                           " WHERE place = ?1 AND slot = 'refresh'",
+                           place, renewal.now);
+        !done) {
+        return tl::unexpected(std::move(done.error()));
+    }
+    return {};
 }
 
 }  // namespace postbearer::agent

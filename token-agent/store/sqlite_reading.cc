@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SqliteStore: what goes over many logins.
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "common/text.hh"
@@ -10,7 +11,28 @@
 namespace postbearer::agent {
 namespace {
 
-constexpr std::size_t kMostRows = 10'000;  // a page is in memory as a whole
+constexpr std::size_t kMostRows = 10'000;    // a page is in memory as a whole
+constexpr std::chrono::hours kMostAhead{1};  // what clocks may differ by
+
+/// Of a row in the order of use; a cursor is that of the last row, "USED_AT:ID".
+struct PlaceInTime {
+    std::int64_t used_at = INT64_MIN;
+    std::int64_t id = 0;
+};
+
+std::optional<PlaceInTime> place_in_time(const std::string& cursor) {
+    PlaceInTime place;
+    if (cursor.empty()) {
+        return place;
+    }
+    const char* const end = cursor.data() + cursor.size();
+    const auto time = std::from_chars(cursor.data(), end, place.used_at);
+    if (time.ec != std::errc() || time.ptr == end || *time.ptr != ':') {
+        return std::nullopt;
+    }
+    const auto id = std::from_chars(time.ptr + 1, end, place.id);
+    return id.ec == std::errc() && id.ptr == end ? std::optional(place) : std::nullopt;
+}
 
 }  // namespace
 
@@ -94,24 +116,40 @@ Result<LoginPage> SqliteStore::list(const std::string& cursor, std::size_t limit
     return page;
 }
 
-Result<std::vector<ListedLogin>> SqliteStore::unused_since(WallTime before, std::size_t limit) {
+/// Two ranges of one index, so that nothing between them is looked at.
+Result<LoginPage> SqliteStore::unused_since(WallTime before, const std::string& cursor,
+                                            std::size_t limit) {
+    limit = std::clamp<std::size_t>(limit, 1, kMostRows);
+    const auto after = place_in_time(cursor);
+    if (!after) {
+        return failure(Errc::Protocol, "that is no cursor of unused logins");
+    }
     auto statement = database_.prepare(
         "SELECT " POSTBEARER_ROW_COLUMNS
-        " FROM record WHERE slot = 'refresh' AND used_at < ? ORDER BY used_at, id LIMIT ?");
+        " FROM record WHERE slot = 'refresh' AND used_at < ?1 AND (used_at, id) > (?3, ?4)"
+        " UNION ALL SELECT " POSTBEARER_ROW_COLUMNS
+        " FROM record WHERE slot = 'refresh' AND used_at > ?2 AND (used_at, id) > (?3, ?4)"
+        " ORDER BY used_at, id LIMIT ?5");
     if (!statement) {
         return tl::unexpected(std::move(statement.error()));
     }
-    statement->bind(unix_seconds(before))
-        .bind(static_cast<std::int64_t>(std::min(limit, kMostRows)));
+    // Never below `before`, so that no login is in both.
+    const WallTime ahead = std::max(clock_.wall() + kMostAhead, before);
+    statement->bind(unix_seconds(before)).bind(unix_seconds(ahead));
+    statement->bind(after->used_at).bind(after->id).bind(static_cast<std::int64_t>(limit));
     const auto rows = read_rows(*statement);
     if (!rows) {
         return tl::unexpected(rows.error());
     }
-    std::vector<ListedLogin> logins;
+    LoginPage page;
     for (const Row& row : *rows) {
-        logins.push_back(listed(row));
+        page.logins.push_back(listed(row));
     }
-    return logins;
+    if (rows->size() == limit) {
+        page.next = std::to_string(unix_seconds(rows->back().used_at)) + ":" +
+                    std::to_string(rows->back().id);
+    }
+    return page;
 }
 
 Result<std::uint64_t> SqliteStore::count_logins() {

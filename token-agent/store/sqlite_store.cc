@@ -19,6 +19,7 @@ tl::unexpected<Error> other_client(const RecordName& name, const std::string& cl
 SqliteStore::SqliteStore(Opening /*opening*/, Options options, OpenStore store)
     : path_(std::move(options.path)),
       busy_timeout_(options.busy_timeout),
+      clock_(options.clock),
       database_(std::move(store.database)),
       identity_(store.identity),
       report_(std::move(store.report)),

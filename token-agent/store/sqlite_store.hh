@@ -26,7 +26,7 @@ public:
     struct Options {
         std::string path;
         KeyRing ring;
-        const Clock& clock;  // names copies and what is set aside
+        const Clock& clock;  // names copies and what is set aside; outlives the store
         std::chrono::milliseconds busy_timeout{2000};
     };
 
@@ -54,8 +54,8 @@ public:
     [[nodiscard]] Result<void> drop_access(const RecordName& name,
                                            protocol::Resource resource) override;
     [[nodiscard]] Result<LoginPage> list(const std::string& cursor, std::size_t limit) override;
-    [[nodiscard]] Result<std::vector<ListedLogin>> unused_since(WallTime before,
-                                                                std::size_t limit) override;
+    [[nodiscard]] Result<LoginPage> unused_since(WallTime before, const std::string& cursor,
+                                                 std::size_t limit) override;
     [[nodiscard]] Result<std::uint64_t> count_logins() override;
     [[nodiscard]] Result<LoginDump> read_logins(const std::string& cursor,
                                                 std::size_t limit) override;
@@ -120,6 +120,11 @@ private:
                                                 const NewGeneration& login);
     [[nodiscard]] Result<void> write_anew(const std::string& place, const std::string& provider,
                                           std::uint64_t generation, const OpenedLogin& login);
+    [[nodiscard]] Result<void> write_next(const std::string& place, const RecordName& name,
+                                          const std::vector<Row>& rows, Result<OpenedLogin>& before,
+                                          const Renewal& renewal);
+    [[nodiscard]] Result<void> write_used(const std::string& place, const RecordName& name,
+                                          Result<OpenedLogin>& before, const Renewal& renewal);
     [[nodiscard]] Result<void> write_access(const std::string& place, const RecordName& name,
                                             protocol::Resource resource,
                                             const StoredAccess& access);
@@ -135,6 +140,7 @@ private:
 
     std::string path_;
     std::chrono::milliseconds busy_timeout_;
+    const Clock& clock_;
     Database database_;
     FileIdentity identity_;
     StoreReport report_;

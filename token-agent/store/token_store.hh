@@ -34,8 +34,9 @@ struct RecordName {
     std::string client_id;
 };
 
-/// A login: the refresh token and what is known of it. Generations count from 1; each new refresh
-/// token is one more, and the one before it is kept beside it.
+/// A login: the refresh token and what is known of it. Each new refresh token's generation is one
+/// more than the last, and the one before it is kept beside it. The first generation of an account
+/// that has none is drawn at random: what was begun for a login that is gone fits no later one.
 struct StoredLogin {
     Secret refresh_token;
     std::uint64_t generation = 0;
@@ -55,6 +56,12 @@ struct NewLogin {
     std::string user;
     bool public_client = false;
     WallTime now;
+    /// What an import knows of it; absent: now.
+    std::optional<WallTime> logged_in_at = std::nullopt;
+    std::optional<WallTime> used_at = std::nullopt;
+    /// Until an answer has told otherwise it is taken for one that rotates: its renewal leaves a
+    /// mark, and does not begin while nothing can be written.
+    bool rotates = true;
 };
 
 /// An access token as it was issued.
@@ -74,6 +81,8 @@ struct Renewal {
     WallTime now;
     protocol::Resource resource = protocol::Resource::Smtp;
     std::optional<StoredAccess> access;  // absent: access tokens are not stored
+    /// How it was got, if that is not as the login says: the login says so from now on.
+    std::optional<bool> public_client;
 };
 
 struct ListedLogin {
@@ -155,9 +164,11 @@ public:
                                                    protocol::Resource resource) = 0;
 
     [[nodiscard]] virtual Result<LoginPage> list(const std::string& cursor, std::size_t limit) = 0;
-    /// Logins last used before `before`, the oldest first.
-    [[nodiscard]] virtual Result<std::vector<ListedLogin>> unused_since(WallTime before,
-                                                                        std::size_t limit) = 0;
+    /// Logins last used before `before`, the oldest first, and after them those whose use lies more
+    /// than an hour in the future: a clock was ahead, and nobody knows when it was. As list(), with
+    /// a cursor of its own; a login that is used meanwhile leaves the listing, and no other moves.
+    [[nodiscard]] virtual Result<LoginPage> unused_since(WallTime before, const std::string& cursor,
+                                                         std::size_t limit) = 0;
     [[nodiscard]] virtual Result<std::uint64_t> count_logins() = 0;
     /// As list(), with the tokens: what an export is made of. Of each the one that find_login()
     /// gives.

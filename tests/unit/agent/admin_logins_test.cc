@@ -220,6 +220,47 @@ BOOST_AUTO_TEST_CASE(a_login_that_was_used_since_is_not_replaced_by_an_older_one
     BOOST_TEST((store.logins[{"contoso", "alice@contoso.com"}].token) == "newer");
 }
 
+BOOST_AUTO_TEST_CASE(an_import_keeps_the_times_so_that_a_later_export_still_counts) {
+    login("alice@contoso.com", "first");
+    const auto export_now = [&] {
+        return document_of(ask("export", std::string("{") + kPass + R"(,"cursor":""})"))["chunk"]
+            .asString();
+    };
+    const auto import = [&](const std::string& chunk) {
+        return document_of(
+            ask("import_export", std::string("{") + kPass + R"(,"chunk":")" + chunk +
+                                     R"(","last":true,"check":false,"state":null})"));
+    };
+    const std::string early = export_now();
+    test::MemoryStore::Login& alice = store.logins[{"contoso", "alice@contoso.com"}];
+    alice.token = "second";
+    alice.used_at = time.wall() - 10min;
+    const std::string late = export_now();
+    store.logins.clear();
+    BOOST_TEST(import(early)["logins"].asUInt() == 1U);
+    BOOST_TEST(import(late)["logins"].asUInt() == 1U);
+    BOOST_TEST((store.logins[{"contoso", "alice@contoso.com"}].token) == "second");
+    BOOST_TEST(import(late)["logins"].asUInt() == 0U);  // as new as what is there
+    BOOST_TEST(import(early)["logins"].asUInt() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_login_by_another_client_is_not_written_over) {
+    login("alice@contoso.com", "old");
+    const std::string chunk =
+        document_of(ask("export", std::string("{") + kPass + R"(,"cursor":""})"))["chunk"]
+            .asString();
+    test::MemoryStore::Login& alice = store.logins[{"contoso", "alice@contoso.com"}];
+    alice.client_id = "the new app";
+    alice.token = "new";
+    alice.used_at = time.wall() - 24h * 30;
+    const Json::Value json =
+        document_of(ask("import_export", std::string("{") + kPass + R"(,"chunk":")" + chunk +
+                                             R"(","last":true,"check":false,"state":null})"));
+    BOOST_TEST(json["logins"].asUInt() == 0U);
+    BOOST_TEST(json["skipped"][0].asString().find("the new app") != std::string::npos);
+    BOOST_TEST(alice.token == "new");
+}
+
 BOOST_AUTO_TEST_CASE(only_root_takes_logins_out_or_puts_them_in) {
     AdminStore own({&queue, time, time, log, [](const std::string&, const std::string&) {}});
     service::Peer member;  // of admin_group, which may do the rest

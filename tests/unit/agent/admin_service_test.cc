@@ -11,7 +11,9 @@
 #include <ostream>
 
 #include "common/agent_protocol.hh"
+#include "common/base64.hh"
 #include "tests/unit/agent/token_keeper_fixture.hh"
+#include "token-agent/admin_json.hh"
 
 namespace {
 
@@ -435,6 +437,16 @@ BOOST_DATA_TEST_CASE(inspect_shows_claims_never_the_token, boost::unit_test::dat
     BOOST_TEST(json["token"]["seconds_left"].asInt() == 3600);
     BOOST_TEST(room.last->front().find(row.token) == std::string::npos);
     BOOST_TEST(room.last->front().find("S3ntinel") == std::string::npos);
+}
+
+/// {"aud":["a\u001b[2J",{"x":1},["y"],7,"b"],"exp":7,"upn":{"x":1},"ver":true,"iss":"i\u0007"}
+BOOST_AUTO_TEST_CASE(claims_are_plain_words_and_numbers) {
+    const std::string payload =
+        R"({"aud":["a\u001b[2J",{"x":1},["y"],7,"b"],"exp":7,"upn":{"x":1},"ver":true,"iss":"i\u0007"})";
+    const WipedBytes encoded = base64url_encode(payload);
+    const Json::Value json = claims_json(Secret("e30." + std::string(view(encoded)) + ".c2ln"));
+    BOOST_TEST(compact(json) ==
+               R"({"claims":{"aud":["a?[2J","b"],"exp":7,"iss":"i?","ver":true},"type":"JWT"})");
 }
 
 struct InspectRow {

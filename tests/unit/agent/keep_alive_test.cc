@@ -116,13 +116,37 @@ BOOST_AUTO_TEST_CASE(one_that_needs_its_user_is_probed_every_six_hours_and_hides
     BOOST_TEST(source.waiting() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(an_outage_is_not_asked_about_again_and_again) {
-    for (int i = 0; i < 50; ++i) {
+BOOST_AUTO_TEST_CASE(one_provider_s_outage_is_asked_about_once_an_hour_and_stops_nobody_else) {
+    ProviderConfig other;
+    other.name = "fabrikam";
+    config->providers.push_back(std::move(other));
+    for (int i = 0; i < 150; ++i) {
+        login("a" + std::to_string(100 + i) + "@contoso.com", 30h);
+    }
+    login("z@fabrikam.com", 25h, "fabrikam");
+    start();
+    time.advance(1min);
+    source.fail();   // contoso is away
+    time.run_due();  // the second page
+    BOOST_REQUIRE(source.waiting() == 1U);
+    BOOST_TEST(source.asked().back().account == "z@fabrikam.com");
+    store.logins[{"fabrikam", "z@fabrikam.com"}].used_at = time.wall();
+    source.give("x");
+    for (int i = 0; i < 5; ++i) {
+        time.advance(10min);
+        BOOST_TEST(source.waiting() == 0U);
+    }
+    time.advance(20min);
+    BOOST_TEST(source.waiting() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_cannot_be_written_ends_the_round) {
+    for (int i = 0; i < 5; ++i) {
         login("a" + std::to_string(i) + "@contoso.com", 25h);
     }
     start();
     time.advance(1min);
-    source.fail();
+    source.fail(FailureClass::Transient, FailureCode::StoreUnwritable);
     BOOST_TEST(source.waiting() == 0U);
     time.advance(10min);
     BOOST_TEST(source.waiting() == 1U);

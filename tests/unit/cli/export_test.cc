@@ -304,6 +304,29 @@ BOOST_FIXTURE_TEST_CASE(an_import_asks_once, TerminalRoom) {
     BOOST_TEST(agent->calls().front().arguments["passphrase"].asString() == "short one");
 }
 
+BOOST_FIXTURE_TEST_CASE(one_login_is_one_login, Room) {
+    start([](const ScriptedAdmin::Call& call) {
+        Json::Value json(Json::objectValue);
+        json["logins"] = call.arguments["check"] == true ? 0 : 1;
+        json["chunk"] = "UEJFWFBPUlQ=";  // PBEXPORT
+        json["next"] = "";
+        return document(json);
+    });
+    BOOST_TEST(run_export() == cli::kDone);
+    BOOST_TEST(says("1 login written to "));
+    BOOST_TEST(run_import() == cli::kDone);
+    BOOST_TEST(says("1 login taken over.\nAn agent elsewhere that still uses it must be"));
+    BOOST_TEST(!says("1 logins"));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_import_of_nothing_says_so, Room) {
+    write_file(file, "PBEXPORT...", 0600);
+    start([](const ScriptedAdmin::Call&) { return document(Json::Value(Json::objectValue)); });
+    BOOST_TEST(run_import() == cli::kDone);
+    BOOST_TEST(says("0 logins taken over.\n"));
+    BOOST_TEST(!says("An agent elsewhere"));
+}
+
 BOOST_FIXTURE_TEST_CASE(json_documents, Room) {
     start_export();
     options.json = true;

@@ -172,6 +172,20 @@ BOOST_FIXTURE_TEST_CASE(what_the_agent_does_not_take_is_taken_back, Room) {
     BOOST_TEST(read_file(target) == "# mine\n");
 }
 
+BOOST_FIXTURE_TEST_CASE(secrets_that_force_replaced_are_put_back, Room) {
+    start();
+    reload_works = false;
+    options.force = true;
+    write_file(secret, "the secret in use\n", 0400);
+    BOOST_TEST(run() == cli::kFailed);
+    BOOST_TEST(read_file(secret) == "the secret in use\n");
+    BOOST_TEST(mode_of(secret) == 0400U);
+    reload_works = true;
+    BOOST_TEST(run() == cli::kDone);
+    BOOST_TEST(read_file(secret) == kSecret + "\n");
+    BOOST_TEST(mode_of(secret) == 0600U);
+}
+
 BOOST_FIXTURE_TEST_CASE(one_refused_login_does_not_stop_the_others, Room) {
     start();
     refused_account = "alice@contoso.com";

@@ -555,6 +555,37 @@ BOOST_FIXTURE_TEST_CASE(who_signed_in_may_be_unconfirmed, Room) {
     });
     BOOST_TEST(run() == cli::kDone);
     BOOST_TEST(says("NOT confirmed"));
+    BOOST_TEST(complains("warning: the provider did not say who signed in"));
+    BOOST_TEST(complains("alice@contoso.com"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_resource_without_consent_is_no_success, Room) {
+    Json::Value json = done();
+    json["consented"] = list({"smtp"});
+    json["warnings"] = list({"no token for imap yet: the user has not consented"});
+    start([&](const ScriptedAdmin::Call& call) {
+        return document(call.verb == "login_plan" ? plan() : json);
+    });
+    BOOST_TEST(run() == cli::kFailed);
+    BOOST_TEST(says("Logged in: alice@contoso.com"));
+    BOOST_TEST(says("Warning: no token for imap yet: the user has not consented"));
+    BOOST_TEST(complains("not complete: there is no consent for imap"));
+    BOOST_TEST(complains("postbearer login alice@contoso.com"));
+}
+
+BOOST_FIXTURE_TEST_CASE(json_says_whether_a_login_is_complete, Room) {
+    options.json = true;
+    Json::Value json = done();
+    start([&](const ScriptedAdmin::Call& call) {
+        return document(call.verb == "login_plan" ? plan() : json);
+    });
+    BOOST_TEST(run() == cli::kDone);
+    json["consented"] = list({"imap"});
+    BOOST_TEST(run() == cli::kFailed);
+    const auto lines = documents(out());
+    BOOST_REQUIRE(lines.size() == 2U);
+    BOOST_TEST(lines[0]["complete"] == true);
+    BOOST_TEST(lines[1]["complete"] == false);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_flow_is_one_that_the_provider_has, Room) {

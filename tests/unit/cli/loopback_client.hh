@@ -34,6 +34,8 @@ public:
     void send(const std::string& bytes) {
         (void)::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     }
+    /// Nothing more will be sent; what comes is still read.
+    void finish() { (void)::shutdown(fd_.get(), SHUT_WR); }
     /// All there is until the other side ends it.
     [[nodiscard]] std::string read_all() {
         std::string text;

@@ -23,7 +23,8 @@ using postbearer::test::LoopbackClient;
 namespace {
 
 struct Fixture {
-    explicit Fixture(LoopbackLimits limits = {}) : listener(LoopbackListener::open(0, limits)) {
+    explicit Fixture(LoopbackLimits limits = {})
+        : listener(LoopbackListener::open(0, Hold::Address, limits)) {
         BOOST_REQUIRE(listener.has_value());
         expected =
             expect_redirect({"localhost", 0, ""}, listener->port(), "https://a/?state=s1").value();
@@ -46,6 +47,30 @@ struct Fixture {
 
 struct Impatient : Fixture {
     Impatient() : Fixture({50ms, 3}) {}
+};
+
+struct Crowded : Fixture {
+    Crowded() : Fixture({30s, 3}) {}
+};
+
+/// A port of [::1] that is held as another program would, or 0 where this host has no IPv6.
+struct OtherProgram {
+    explicit OtherProgram(std::uint16_t port = 0) {
+        sockaddr_in6 address{};
+        address.sin6_family = AF_INET6;
+        address.sin6_port = htons(port);
+        address.sin6_addr = in6addr_loopback;
+        socklen_t length = sizeof(address);
+        auto* const generic = static_cast<sockaddr*>(static_cast<void*>(&address));
+        const int on = 1;
+        if (fd.valid() && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+            ::bind(fd.get(), generic, length) == 0 && ::listen(fd.get(), 1) == 0 &&
+            ::getsockname(fd.get(), generic, &length) == 0) {
+            held = ntohs(address.sin6_port);
+        }
+    }
+    UniqueFd fd{::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    std::uint16_t held = 0;
 };
 
 std::set<int> open_descriptors() {
@@ -181,6 +206,58 @@ BOOST_FIXTURE_TEST_CASE(when_too_many_are_open_the_oldest_goes, Impatient) {
     const LoopbackClient browser(listener->port(), redirect());
     BOOST_TEST(wait() == "code=c0de&state=s1");
     BOOST_TEST(oldest.read_all().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(those_that_have_their_answer_go_first, Crowded) {
+    LoopbackClient slow(listener->port(), "GET /");
+    const LoopbackClient answered(listener->port(), request("/favicon.ico"));
+    const LoopbackClient third(listener->port());
+    BOOST_TEST(has(wait(200ms), "in time"));
+    LoopbackClient browser(listener->port(), redirect());
+    BOOST_TEST(wait() == "code=c0de&state=s1");
+    slow.send("favicon.ico HTTP/1.1\r\nHost: " + expected.authority + "\r\n\r\n");
+    BOOST_TEST(has(wait(200ms), "in time"));
+    slow.finish();
+    BOOST_TEST(slow.read_all().starts_with("HTTP/1.1 404 "));
+}
+
+/// Some clients close their side as soon as they have asked.
+BOOST_FIXTURE_TEST_CASE(a_request_with_its_end_behind_it_is_served, Fixture) {
+    LoopbackClient icon(listener->port(), request("/favicon.ico"));
+    icon.finish();
+    LoopbackClient half(listener->port(), "GET /");
+    half.finish();
+    LoopbackClient browser(listener->port(), redirect());
+    browser.finish();
+    BOOST_TEST(wait() == "code=c0de&state=s1");
+    listener->answer(Page::Done);
+    BOOST_TEST(has(browser.read_all(), "Signed in"));
+    BOOST_TEST(icon.read_all().starts_with("HTTP/1.1 404 "));
+    BOOST_TEST(half.read_all().empty());
+}
+
+BOOST_AUTO_TEST_CASE(localhost_is_held_on_ipv6_too) {
+    if (OtherProgram().held == 0) {
+        return;  // no IPv6: nobody can take the port there
+    }
+    const auto listener = LoopbackListener::open(0, Hold::LocalhostToo);
+    BOOST_REQUIRE(listener.has_value());
+    BOOST_TEST(OtherProgram(listener->port()).held == 0);
+    const auto plain = LoopbackListener::open(0);
+    BOOST_REQUIRE(plain.has_value());
+    BOOST_TEST(OtherProgram(plain->port()).held == plain->port());
+}
+
+BOOST_AUTO_TEST_CASE(a_fixed_port_that_another_has_on_ipv6_is_an_error) {
+    const OtherProgram other;
+    if (other.held == 0) {
+        return;
+    }
+    const auto listener = LoopbackListener::open(other.held, Hold::LocalhostToo);
+    BOOST_REQUIRE(!listener.has_value());
+    BOOST_TEST(has(listener.error().context, "[::1]:" + std::to_string(other.held)));
+    BOOST_TEST(has(listener.error().context, "--port"));
+    BOOST_TEST(LoopbackListener::open(other.held).has_value());
 }
 
 BOOST_FIXTURE_TEST_CASE(ctrl_c_ends_the_wait, Fixture) {

@@ -194,6 +194,80 @@ BOOST_FIXTURE_TEST_CASE(refresh_names_accounts_and_takes_all_pages, Room) {
     }
 }
 
+const std::string kHostile = "x\x1B]0;owned\x07y\nz";
+
+/// Any word of the agent may be a server's, or come out of somebody's file.
+BOOST_FIXTURE_TEST_CASE(nothing_that_the_agent_says_steers_the_terminal, Room) {
+    Json::Value json = kind("any");
+    Json::Value one = row("alice@contoso.com", "active");
+    for (const char* const name : {"account", "provider", "state", "grant", "where", "fingerprint",
+                                   "resource", "login_trouble"}) {
+        one[name] = kHostile;
+    }
+    one["ok"] = true;
+    json["accounts"].append(one);
+    Json::Value two = row(kHostile, "needs_user");
+    Json::Value token;
+    token["state"] = "needs_user";
+    token["resource"] = kHostile;
+    token["seconds_left"] = 5;
+    token["last_error"]["message"] = kHostile;
+    two["tokens"].append(token);
+    two["logged_in_at"] = seconds_ago(100);
+    json["accounts"].append(two);
+    json["results"].append(one);
+    Json::Value bad = one;
+    bad["ok"] = false;
+    bad["error"]["message"] = kHostile;
+    json["results"].append(bad);
+    json["store"]["trouble"] = kHostile;
+    json["ok"] = false;
+    json["errors"].append(kHostile);
+    json["warnings"].append(kHostile);
+    json["warnings"].append(Json::Value(Json::objectValue));
+    json["forgotten"] = true;
+    json["login"] = kHostile;
+    json["revoke_note"] = kHostile;
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    options.arguments = {"alice@contoso.com"};
+    const auto check = [&](int (*verb)(const Options&)) {
+        (void)run(verb);
+        BOOST_TEST((out + err).find("x?]0;owned?y?z") != std::string::npos);
+        for (const char c : {'\x1B', '\x07'}) {
+            BOOST_TEST((out + err).find(c) == std::string::npos);
+        }
+    };
+    check(cli::run_status);
+    check(cli::run_list);
+    check(cli::run_refresh);
+    check(cli::run_reload);
+    check(cli::run_logout);
+    options.monitor = true;
+    check(cli::run_status);
+}
+
+BOOST_FIXTURE_TEST_CASE(claims_of_any_shape_are_shown, Room) {
+    options.arguments = {"alice@contoso.com"};
+    options.test = true;
+    Json::Value json = kind("token_test");
+    json["account"] = kHostile;
+    Json::Value& token = json["token"];
+    token["type"] = "JWT";
+    token["seconds_left"] = 60;
+    Json::Value& claims = token["claims"];
+    claims["aud"].append("https://a");
+    claims["aud"].append(Json::Value(Json::objectValue));
+    claims["aud"].append(kHostile);
+    claims["upn"] = Json::Value(Json::objectValue);
+    claims["iss"] = 7;
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    BOOST_TEST(run(cli::run_token) == cli::kDone);
+    BOOST_TEST(says("aud          https://a x?]0;owned?y?z\n"));
+    BOOST_TEST(says("iss          7\n"));
+    BOOST_TEST(says("expires in   1m\n"));
+    BOOST_TEST(out.find('\x1B') == std::string::npos);
+}
+
 BOOST_FIXTURE_TEST_CASE(logout_says_what_became_of_the_token, Room) {
     options.arguments = {"alice@contoso.com"};
     Json::Value json = kind("logout");

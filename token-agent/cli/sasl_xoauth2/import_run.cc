@@ -54,6 +54,14 @@ public:
     [[nodiscard]] Result<void> can_read(const std::string& /*path*/) const override { return {}; }
 };
 
+/// A secret file that we wrote, and what was there before.
+struct WrittenSecret {
+    std::string path;
+    std::optional<Secret> before;
+    uid_t owner = 0;
+    mode_t mode = 0;
+};
+
 class SaslXoauth2Import {
 public:
     SaslXoauth2Import(const Options& options, const Console& console)
@@ -86,7 +94,7 @@ private:
     std::string text_;
     std::optional<std::string> replaced_;  // what was in target_ before
     bool wrote_text_ = false;
-    std::vector<std::string> written_;  // secret files that were not there before
+    std::vector<WrittenSecret> written_;
     std::string store_path_;
     std::optional<uid_t> agent_user_;
     Json::Value results_{Json::arrayValue};
@@ -206,6 +214,39 @@ Result<void> SaslXoauth2Import::write_text(const std::string& text, Existing exi
     return file->commit(existing);
 }
 
+/// What a file was, or is to be again.
+Result<WrittenSecret> secret_before(const std::string& path) {
+    WrittenSecret out;
+    out.path = path;
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        return out;
+    }
+    auto bytes = read_whole_file(path, config::kMaxSecretBytes);
+    if (!bytes) {
+        return tl::unexpected(bytes.error());
+    }
+    out.before = std::move(*bytes);
+    out.owner = status.st_uid;
+    out.mode = status.st_mode & 07777U;
+    return out;
+}
+
+Result<void> put_back(const WrittenSecret& written) {
+    if (!written.before) {
+        (void)::unlink(written.path.c_str());
+        return {};
+    }
+    auto file = NewFile::create(written.path, written.mode, written.owner);
+    if (!file) {
+        return tl::unexpected(file.error());
+    }
+    if (auto appended = file->append(written.before->reveal()); !appended) {
+        return appended;
+    }
+    return file->commit(Existing::Replace);
+}
+
 Result<void> SaslXoauth2Import::write_secrets() {
     constexpr mode_t kDirectoryMode = 0700;
     constexpr mode_t kMode = 0600;
@@ -217,7 +258,10 @@ Result<void> SaslXoauth2Import::write_secrets() {
             return made;
         }
         const std::string path = provider.secret_file(secrets_);
-        const bool fresh = ::access(path.c_str(), F_OK) != 0;
+        auto before = secret_before(path);
+        if (!before) {
+            return tl::unexpected(before.error());
+        }
         auto file = NewFile::create(path, kMode, agent_user_);
         if (!file) {
             return tl::unexpected(file.error());
@@ -228,11 +272,16 @@ Result<void> SaslXoauth2Import::write_secrets() {
                 return appended;
             }
         }
+        // Replacing may fail when it has been done (the directory cannot be synced); where a file
+        // is to be kept, one that somebody made meanwhile is not ours to remove.
+        if (options_.force) {
+            written_.push_back(std::move(*before));
+        }
         if (auto kept = file->commit(options_.force ? Existing::Replace : Existing::Keep); !kept) {
             return kept;
         }
-        if (fresh) {
-            written_.push_back(path);
+        if (!options_.force) {
+            written_.push_back(std::move(*before));
         }
     }
     return {};
@@ -247,7 +296,7 @@ Result<void> SaslXoauth2Import::reload() {
         return {};
     }
     for (const Json::Value& line : (*json)["errors"]) {
-        console_.warn(line.isString() ? line.asString() : "");
+        console_.warn(shown(line));
     }
     return failure(Errc::Config,
                    "the agent does not take the new configuration; it is as it was before");
@@ -259,8 +308,10 @@ void SaslXoauth2Import::take_back() {
     } else if (wrote_text_) {
         (void)::unlink(target_.c_str());
     }
-    for (const std::string& path : written_) {
-        (void)::unlink(path.c_str());
+    for (const WrittenSecret& each : written_) {
+        if (auto done = put_back(each); !done) {
+            console_.warn(done.error().context + "; it held another secret before");
+        }
     }
 }
 

@@ -216,6 +216,27 @@ BOOST_AUTO_TEST_CASE(what_a_reader_would_not_take_is_not_written) {
     BOOST_TEST(must(read(out)).size() == 2U);
 }
 
+/// Whoever knows the passphrase can make such a file; its names go to a terminal and into a log.
+BOOST_AUTO_TEST_CASE(names_with_control_characters_are_refused) {
+    for (std::string RecordName::*const field :
+         {&RecordName::provider, &RecordName::account, &RecordName::client_id}) {
+        ExportWriter writer = must(ExportWriter::make(kPassphrase, kCheap));
+        std::string out;
+        DumpedLogin odd = login_of("alice", "token");
+        odd.name.*field = "a\x1B]0;owned\x07";
+        must(writer.add(odd, out));
+        must(writer.finish(out));
+        BOOST_TEST((refusal(read(out)).code == Errc::Protocol));
+    }
+    ExportWriter writer = must(ExportWriter::make(kPassphrase, kCheap));
+    std::string out;
+    DumpedLogin odd = login_of("alice", "token");
+    odd.user = "no UTF-8 \xFF";
+    must(writer.add(odd, out));
+    must(writer.finish(out));
+    BOOST_TEST((refusal(read(out)).code == Errc::Protocol));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_store_goes_to_another_host, StoreRoom) {
     std::string file;
     {

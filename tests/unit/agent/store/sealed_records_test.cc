@@ -24,9 +24,14 @@ struct TwoLogins : StoreRoom {
                                    access_token("imap of " + name.account, time.wall())));
         }
         for (const RecordName& name : {alice(), bob()}) {
-            (void)must(store->put_renewal(
-                name, renewal(1, "second of " + name.account, time.wall() + 1h)));
+            (void)must(
+                store->put_renewal(name, renewal(generation_of(*store, name),
+                                                 "second of " + name.account, time.wall() + 1h)));
         }
+    }
+    [[nodiscard]] std::string generation(int id) const {
+        return RawDatabase(path()).value("SELECT generation FROM record WHERE id = " +
+                                         std::to_string(id));
     }
     void change(const std::string& sql) { BOOST_TEST(RawDatabase(path()).run(sql) > 0); }
     /// Two rows exchange their sealed columns; ids: alice 1, 2 smtp, 3 imap; bob 4, 5, 6;
@@ -45,7 +50,8 @@ BOOST_FIXTURE_TEST_SUITE(sealed_records_test, TwoLogins)
 
 BOOST_AUTO_TEST_CASE(the_files_name_nobody_and_hold_no_token) {
     auto store = open();
-    (void)must(store->put_renewal(alice(), renewal(2, "third of alice", time.wall() + 2h)));
+    (void)must(store->put_renewal(
+        alice(), renewal(generation_of(*store, alice()), "third of alice", time.wall() + 2h)));
     const std::string files = all_files();   // the log is beside the database now
     BOOST_TEST(contains(files, "contoso"));  // the provider: what is searched for can be found
     for (const char* word : {"alice", "Alice", "bob", "contoso.test", "client-1", "first of",
@@ -56,15 +62,17 @@ BOOST_AUTO_TEST_CASE(the_files_name_nobody_and_hold_no_token) {
 
 BOOST_AUTO_TEST_CASE(the_generation_before_is_used_where_the_newest_does_not_open) {
     change("UPDATE record SET secret = zeroblob(length(secret)) WHERE id = 1");
+    const std::uint64_t newest = std::stoull(generation(1));
     auto store = open();
     const auto login = must(store->find_login(alice()));
     BOOST_TEST(login->previous);
     BOOST_TEST(login->refresh_token.reveal() == "first of alice@contoso.test");
-    BOOST_TEST(login->generation == 2U);  // what put_renewal() wants
+    BOOST_TEST(login->generation == newest);  // what put_renewal() wants
     BOOST_TEST(token_of(*store, bob()) == "second of bob@contoso.test");
     BOOST_TEST(must(store->read_logins("", 9)).logins.size() == 2U);
-    must(store->begin_attempt(alice(), 2, time.wall()));
-    BOOST_TEST(must(store->put_renewal(alice(), renewal(2, "third", time.wall() + 2h))) == 3U);
+    must(store->begin_attempt(alice(), newest, time.wall()));
+    BOOST_TEST(must(store->put_renewal(alice(), renewal(newest, "third", time.wall() + 2h))) ==
+               newest + 1);
     BOOST_TEST(!must(store->find_login(alice()))->previous);
     BOOST_TEST(token_of(*store, alice()) == "third");
     store.reset();
@@ -108,9 +116,11 @@ BOOST_AUTO_TEST_CASE(a_login_leaves_nothing_of_the_one_it_replaces) {
 
 BOOST_AUTO_TEST_CASE(a_new_token_is_kept_even_if_all_before_it_is_damaged) {
     change("UPDATE record SET name = zeroblob(length(name))");
+    const std::uint64_t newest = std::stoull(generation(1));
     auto store = open();
     BOOST_CHECK(refusal(store->find_login(alice())).code == Errc::Protocol);
-    BOOST_TEST(must(store->put_renewal(alice(), renewal(2, "third", time.wall() + 2h))) == 3U);
+    BOOST_TEST(must(store->put_renewal(alice(), renewal(newest, "third", time.wall() + 2h))) ==
+               newest + 1);
     BOOST_TEST(token_of(*store, alice()) == "third");
 }
 
@@ -182,14 +192,15 @@ BOOST_DATA_TEST_CASE(an_access_token_of_another_place_does_not_open,
 }
 
 BOOST_AUTO_TEST_CASE(what_is_in_clear_cannot_be_changed_where_it_matters) {
+    const std::string newest = generation(4);
     for (const char* sql : {"UPDATE record SET provider = 'fabrikam' WHERE id = 4",
-                            "UPDATE record SET generation = 9 WHERE id = 4"}) {
+                            "UPDATE record SET generation = generation + 7 WHERE id = 4"}) {
         change("UPDATE record SET slot = 'x' WHERE id = 8 AND slot = 'previous'");
         change(sql);
         const auto found = open()->find_login(bob());
         BOOST_TEST(!found.has_value(), sql);
         change("UPDATE record SET slot = 'previous', provider = 'contoso' WHERE id = 8");
-        change("UPDATE record SET generation = 2, provider = 'contoso' WHERE id = 4");
+        change("UPDATE record SET provider = 'contoso', generation = " + newest + " WHERE id = 4");
         BOOST_TEST(token_of(*open(), bob()) == "second of bob@contoso.test");
     }
     // Rows under each other's slot: the newer generation stays the newest.
@@ -216,7 +227,8 @@ BOOST_AUTO_TEST_CASE(what_was_replaced_is_in_no_file_after_a_checkpoint) {
     BOOST_REQUIRE(contains(all_files(), std::string_view(forgotten).substr(60, 30)));
     {
         auto store = open();
-        (void)must(store->put_renewal(alice(), renewal(2, "third", time.wall() + 2h)));
+        (void)must(store->put_renewal(
+            alice(), renewal(generation_of(*store, alice()), "third", time.wall() + 2h)));
         BOOST_TEST(must(store->forget(bob())));
         // forget() empties the log at once.
         BOOST_TEST(!contains(all_files(), std::string_view(forgotten).substr(60, 30)));

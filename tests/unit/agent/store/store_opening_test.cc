@@ -132,7 +132,8 @@ BOOST_AUTO_TEST_CASE(a_second_agent_on_the_same_file_is_refused) {
     BOOST_CHECK(error.code == Errc::Config);
     BOOST_TEST(contains(error.context, "in use by another process"), error.context);
     BOOST_TEST(token_of(*first, alice()) == "refresh-1");
-    (void)must(first->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+    (void)must(first->put_renewal(
+        alice(), renewal(generation_of(*first, alice()), "refresh-2", time.wall())));
     // The refusal has not taken the first one's locks away.
     BOOST_TEST(!try_open().has_value());
     first.reset();
@@ -140,8 +141,8 @@ BOOST_AUTO_TEST_CASE(a_second_agent_on_the_same_file_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(version_1_becomes_version_2_with_all_it_holds_and_a_copy_is_kept) {
-    put_alice();
-    (void)must(open()->put_renewal(alice(), renewal(1, "refresh-2", time.wall())));
+    const auto first = must(open()->put_login(alice(), new_login("refresh-1", time.wall())));
+    (void)must(open()->put_renewal(alice(), renewal(first, "refresh-2", time.wall())));
     RawDatabase(path()).run("ALTER TABLE record DROP COLUMN attempt_at; PRAGMA user_version = 1;");
     auto store = open();
     const std::string backup = path().string() + ".v1-" + kNow + ".bak";
@@ -149,7 +150,7 @@ BOOST_AUTO_TEST_CASE(version_1_becomes_version_2_with_all_it_holds_and_a_copy_is
     BOOST_TEST(store->opened().backup == backup);
     BOOST_TEST(mode_of(backup) == 0600U);
     BOOST_TEST(token_of(*store, alice()) == "refresh-2");
-    must(store->begin_attempt(alice(), 2, time.wall()));
+    must(store->begin_attempt(alice(), generation_of(*store, alice()), time.wall()));
     BOOST_TEST(must(store->find_login(alice()))->attempt_at.has_value());
     store.reset();
     BOOST_CHECK(names() == (std::vector<std::string>{

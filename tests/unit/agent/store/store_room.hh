@@ -166,6 +166,12 @@ inline agent::StoredAccess access_token(const std::string& token, WallTime now) 
     return out;
 }
 
+/// As find_login() gives it; 0: there is no login.
+inline std::uint64_t generation_of(agent::TokenStore& store, const agent::RecordName& name) {
+    const auto login = must(store.find_login(name));
+    return login ? login->generation : 0;
+}
+
 /// The refresh token that find_login() gives; empty: there is no login.
 inline std::string token_of(agent::TokenStore& store, const agent::RecordName& name) {
     const auto login = must(store.find_login(name));
