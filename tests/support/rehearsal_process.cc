@@ -26,7 +26,7 @@ void Rehearsal::start() {
     const Path ready = directory_ / "ready.json";
     std::filesystem::remove(ready);
     process_ = Process({.argv = {program_, "--directory", directory_, "--auth-socket", auth_socket_,
-                                 "--auth-socket-owner", "postfix"},
+                                 "--auth-socket-owner", "postfix", "--http-port", "0"},
                         .output_file = log_path()});
     wait_until("the rehearsal to be ready", [&] {
         if (!process_.running()) {
@@ -34,7 +34,9 @@ void Rehearsal::start() {
         }
         return std::filesystem::exists(ready);
     });
-    base_url_ = json_of(read_file(ready))["base_url"].asString();
+    const Json::Value about = json_of(read_file(ready));
+    base_url_ = about["base_url"].asString();
+    plain_url_ = "http://127.0.0.1:" + about["http_port"].asString();
 }
 
 void Rehearsal::stop() { (void)process_.stop(10s); }

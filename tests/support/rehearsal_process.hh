@@ -32,6 +32,8 @@ public:
     void stop();
 
     [[nodiscard]] const std::string& base_url() const noexcept { return base_url_; }
+    /// The listener without TLS, where managed identities are.
+    [[nodiscard]] const std::string& plain_url() const noexcept { return plain_url_; }
     [[nodiscard]] std::string token_endpoint(const std::string& tenant) const;
     [[nodiscard]] const Path& auth_socket() const noexcept { return auth_socket_; }
     [[nodiscard]] Path ca_file() const { return directory_ / "ca.pem"; }
@@ -91,6 +93,7 @@ private:
     Path directory_;
     Path auth_socket_;
     std::string base_url_;
+    std::string plain_url_;
     Process process_;
 };
 
