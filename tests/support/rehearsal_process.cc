@@ -25,8 +25,8 @@ void Rehearsal::start() {
     make_directory(directory_.parent_path());
     const Path ready = directory_ / "ready.json";
     std::filesystem::remove(ready);
-    process_ = Process({.argv = {program_, "--directory", directory_, "--auth-socket", auth_socket_,
-                                 "--auth-socket-owner", "postfix"},
+    process_ = Process({.argv = {program_, "--directory", directory_, "--http-port", "0",
+                                 "--auth-socket", auth_socket_, "--auth-socket-owner", "postfix"},
                         .output_file = log_path()});
     wait_until("the rehearsal to be ready", [&] {
         if (!process_.running()) {
@@ -34,7 +34,9 @@ void Rehearsal::start() {
         }
         return std::filesystem::exists(ready);
     });
-    base_url_ = json_of(read_file(ready))["base_url"].asString();
+    const Json::Value told = json_of(read_file(ready));
+    base_url_ = told["base_url"].asString();
+    plain_url_ = "http://127.0.0.1:" + std::to_string(told["http_port"].asUInt());
 }
 
 void Rehearsal::stop() { (void)process_.stop(10s); }

@@ -33,6 +33,8 @@ public:
 
     [[nodiscard]] const std::string& base_url() const noexcept { return base_url_; }
     [[nodiscard]] std::string token_endpoint(const std::string& tenant) const;
+    /// http://127.0.0.1:PORT without TLS, where machines ask for their managed identity.
+    [[nodiscard]] const std::string& plain_url() const noexcept { return plain_url_; }
     [[nodiscard]] const Path& auth_socket() const noexcept { return auth_socket_; }
     [[nodiscard]] Path ca_file() const { return directory_ / "ca.pem"; }
     [[nodiscard]] Path certificate() const { return directory_ / "server.pem"; }
@@ -91,6 +93,7 @@ private:
     Path directory_;
     Path auth_socket_;
     std::string base_url_;
+    std::string plain_url_;
     Process process_;
 };
 
