@@ -3,13 +3,11 @@
 // loopback, a pasted address, a signed assertion; single-use refresh tokens, logout. The server
 // itself says whose tokens they are and whether they are good. glewlwyd_server_test shows what it
 // does without us.
-#include <sys/stat.h>
-
 #include <boost/test/unit_test.hpp>
-#include <fstream>
 #include <regex>
 
 #include "tests/e2e/agent_rig.hh"
+#include "tests/e2e/login_dialogue.hh"
 #include "tests/support/agent_process.hh"
 #include "tests/support/failure.hh"
 #include "tests/support/glewlwyd_instance.hh"
@@ -33,60 +31,7 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-/// postbearer login, as somebody at a terminal sees it.
-class Login {
-public:
-    Login(const Path& directory, std::vector<std::string> words, const Path& configuration)
-        : output_(directory / "login.out"), keys_path_(directory / "login.keys") {
-        std::filesystem::remove(output_);
-        std::filesystem::remove(keys_path_);
-        if (::mkfifo(keys_path_.c_str(), 0600) != 0) {
-            fail_errno("mkfifo");
-        }
-        keys_.open(keys_path_, std::ios::in | std::ios::out);  // never at its end
-        std::vector<std::string> argv{
-            "sh", "-c", "exec \"$@\" <" + keys_path_.string(), "sh", Programs::cli(), "login"};
-        argv.insert(argv.end(), words.begin(), words.end());
-        argv.insert(argv.end(), {"--config", configuration});
-        process_ = Process({.argv = argv, .output_file = output_});
-    }
-
-    /// The first part in parentheses of what it has said by then.
-    std::string says(const std::string& expression) {
-        const std::regex pattern(expression);
-        std::smatch found;
-        std::string text;
-        wait_until(
-            "postbearer login to say " + expression,
-            [&] {
-                text = said();
-                if (std::regex_search(text, found, pattern)) {
-                    return true;
-                }
-                if (!process_.running()) {
-                    fail("postbearer login ended:\n" + text);
-                }
-                return false;
-            },
-            kPatience, [&] { return said(); });
-        return found[1];
-    }
-    void type(const std::string& line) { keys_ << line << "\n" << std::flush; }
-    ExitStatus end() {
-        const auto status = process_.wait(60s);
-        if (!status) {
-            fail("postbearer login does not end:\n" + said());
-        }
-        return *status;
-    }
-    [[nodiscard]] std::string said() const { return read_file(output_); }
-
-private:
-    Path output_;
-    Path keys_path_;
-    std::fstream keys_;
-    Process process_;
-};
+using Login = LoginDialogue;
 
 struct Rig {
     TempDir directory{"pb-login"};

@@ -125,6 +125,12 @@ std::string pem_of(EVP_PKEY* key, const std::string& passphrase) {
     return content(bio);
 }
 
+std::string public_pem_of(EVP_PKEY* key) {
+    const Bio bio = new_bio();
+    require(PEM_write_bio_PUBKEY(bio.get(), key) == 1, "PEM_write_bio_PUBKEY");
+    return content(bio);
+}
+
 std::string pkcs12_of(EVP_PKEY* key, const TestCertificate& certificate,
                       const std::string& passphrase, bool legacy) {
     // A context of its own: what is loaded for it must not help the code under test.
@@ -174,6 +180,22 @@ bool is_signed_by(const JwtParts& jwt, EVP_PKEY* key, std::string_view algorithm
                             signature.size(),
                             reinterpret_cast<const unsigned char*>(jwt.signed_text.data()),
                             jwt.signed_text.size()) == 1;
+}
+
+std::string rs256_jwt(std::string_view claims, EVP_PKEY* key) {
+    const auto coded = [](std::string_view text) {
+        return std::string(view(base64url_encode(text)));
+    };
+    const std::string text = coded(R"({"alg":"RS256","typ":"JWT"})") + "." + coded(claims);
+    const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+    unsigned char signature[1024];
+    std::size_t length = sizeof signature;
+    require(
+        EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+            EVP_DigestSign(context.get(), signature, &length,
+                           reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1,
+        "EVP_DigestSign");
+    return text + "." + coded({reinterpret_cast<const char*>(signature), length});
 }
 
 std::string sha256_hex(std::string_view bytes) {

@@ -33,6 +33,7 @@ struct CertificateWish {
 [[nodiscard]] std::string pem_of(const TestCertificate& certificate);
 /// PKCS#8; encrypted with AES-256 if there is a passphrase.
 [[nodiscard]] std::string pem_of(EVP_PKEY* key, const std::string& passphrase = {});
+[[nodiscard]] std::string public_pem_of(EVP_PKEY* key);
 /// Modern (AES-256, PBKDF2) or as OpenSSL 1.0 made them (RC2 for the certificate).
 [[nodiscard]] std::string pkcs12_of(EVP_PKEY* key, const TestCertificate& certificate,
                                     const std::string& passphrase, bool legacy = false);
@@ -47,6 +48,9 @@ struct JwtParts {
 [[nodiscard]] JwtParts split_jwt(std::string_view token);
 /// By the `alg` that is named: RS256, PS256 (salt of 32 bytes) or ES256.
 [[nodiscard]] bool is_signed_by(const JwtParts& jwt, EVP_PKEY* key, std::string_view algorithm);
+
+/// HEADER.PAYLOAD.SIGNATURE of these claims (JSON text), by RS256.
+[[nodiscard]] std::string rs256_jwt(std::string_view claims, EVP_PKEY* key);
 
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);
 
