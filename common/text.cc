@@ -57,6 +57,13 @@ Character decode_first(std::string_view text) noexcept {
 
 bool is_control(char32_t code) noexcept { return code < 0x20 || (code >= 0x7F && code <= 0x9F); }
 
+/// Zero-width characters and those that change the direction of writing: text with them is not
+/// what it looks like.
+bool fools_the_eye(char32_t code) noexcept {
+    return (code >= 0x200B && code <= 0x200F) || (code >= 0x202A && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+}
+
 /// A prefix of printable ASCII, a multiple of eight bytes long. Tokens are nothing else, and there
 /// are two thousand bytes of them in each answer.
 std::size_t plain_ascii_prefix(std::string_view text) noexcept {
@@ -94,7 +101,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
     std::string out;
     while (!text.empty()) {
         const Character next = decode_first(text);
-        const bool good = next.length != 0 && !is_control(next.code);
+        const bool good = next.length != 0 && !is_control(next.code) && !fools_the_eye(next.code);
         const std::string_view piece = good ? text.substr(0, next.length) : "?";
         if (out.size() + piece.size() > max_bytes) {
             break;

@@ -12,8 +12,9 @@ namespace postbearer {
 /// Well-formed UTF-8 (RFC 3629) without control characters: C0, DEL and C1.
 [[nodiscard]] bool is_plain_utf8(std::string_view text) noexcept;
 
-/// `text` as one printable line of at most `max_bytes`: control characters and malformed bytes
-/// become '?', a cut falls between characters. For words of others that go into a log or answer.
+/// `text` as one printable line of at most `max_bytes`: control characters, malformed bytes and
+/// what nobody sees (zero width, and marks that turn the direction of writing around) become '?', a
+/// cut falls between characters. For words of others that go into a log or answer.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t max_bytes);
 
 /// ASCII only, as mail domains in A-label form and our account matching want it.

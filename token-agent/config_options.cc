@@ -5,7 +5,6 @@ namespace postbearer::agent {
 namespace {
 
 using enum Section;
-constexpr Support kUnused = Support::Unused;
 constexpr Support kRefused = Support::Refused;
 
 constexpr Option kOptions[] = {

@@ -2,7 +2,6 @@
 #include "token-agent/daemon.hh"
 
 #include <json/value.h>
-#include <openssl/crypto.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -12,8 +11,7 @@
 #include <utility>
 
 #include "common/service/privileges.hh"
-#include "token-agent/grants/service_account.hh"
-#include "token-agent/store/sqlite_store.hh"
+#include "token-agent/configured_store.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -30,30 +28,6 @@ constexpr std::size_t kAdminConnections = 16;
 
 const SessionLimits kAgentLimits{protocol::kMaxRequestBytes, 2s, 300s, 10s};
 const SessionLimits kAdminLimits{protocol::kMaxAdminBytes, 5s, 300s, 10s};
-
-void log_store(const StoreReport& report, const std::string& path, Log& log) {
-    if (report.created) {
-        log.write(LogLine(LogLevel::Notice, "store_created").add("path", path));
-    }
-    if (!report.backup.empty()) {
-        log.write(LogLine(LogLevel::Notice, "store_migrated")
-                      .add("path", path)
-                      .add("from_version", report.migrated_from)
-                      .add("copy", report.backup));
-    }
-    if (!report.set_aside.empty()) {
-        log.write(LogLine(LogLevel::Error, "store_damaged")
-                      .add("path", path)
-                      .add("cause", report.damage)
-                      .add("set_aside", report.set_aside)
-                      .add("action",
-                           "a new store was begun: put back a backup, or log in again "
-                           "with postbearer login; application tokens go on"));
-    }
-    if (!report.read_only.empty()) {
-        log.write(LogLine(LogLevel::Error, "store_read_only").add("message", report.read_only));
-    }
-}
 
 double random_fraction() {
     static std::minstd_rand generator(std::random_device{}());
@@ -128,52 +102,13 @@ Result<void> Daemon::start() {
 }
 
 Result<void> Daemon::open_store() {
-    const AgentConfig& config = *policy_->config;
-    if (config.store_path.empty()) {
-        return {};
+    auto opened = open_configured_store(*policy_->config, loop_, clock_, log_);
+    if (!opened) {
+        return tl::unexpected(std::move(opened.error()));
     }
-    std::vector<Secret> previous;
-    for (const auto& key : config.previous_master_keys) {
-        previous.push_back(key->clone());
-    }
-    auto ring = KeyRing::make(config.master_key->clone(), std::move(previous));
-    if (!ring) {
-        return tl::unexpected(std::move(ring.error()));
-    }
-    auto store = SqliteStore::open({config.store_path, std::move(*ring), clock_});
-    if (!store) {
-        return tl::unexpected(std::move(store.error()));
-    }
-    store_report_ = (*store)->opened();
-    log_store(store_report_, config.store_path, log_);
-    auto thread = StoreThread::start(std::move(*store), loop_);
-    if (!thread) {
-        return tl::unexpected(std::move(thread.error()));
-    }
-    store_ = std::move(*thread);
+    store_ = std::move(opened->thread);
+    store_report_ = std::move(opened->report);
     return {};
-}
-
-void Daemon::open_sources() {
-    exchange_ = std::make_unique<TokenExchange>(TokenExchange::Services{
-        *http_, *discovery_, clock_, scheduler_, &log_, identity_host_of_this_machine()});
-    client_credentials_ = std::make_unique<ClientCredentials>(
-        ClientCredentials::Services{*exchange_, clock_, scheduler_});
-    service_account_ = std::make_unique<ServiceAccountGrant>(
-        ServiceAccountGrant::Services{*exchange_, clock_, scheduler_});
-    if (store_ != nullptr) {
-        delegated_ = std::make_unique<Delegated>(
-            Delegated::Services{*exchange_, *store_, clock_, scheduler_, log_});
-    }
-    by_grant_ = std::make_unique<SourceByGrant>(
-        SourceByGrant::Sources{*client_credentials_, delegated_.get(), *service_account_}, clock_,
-        scheduler_);
-    if (store_ != nullptr) {
-        stored_tokens_ = std::make_unique<StoredTokens>(
-            StoredTokens::Services{*by_grant_, *store_, clock_, log_});
-        keep_alive_ = std::make_unique<KeepAlive>(
-            KeepAlive::Services{*store_, *by_grant_, clock_, scheduler_, log_}, policy_->config);
-    }
 }
 
 Result<void> Daemon::open_services() {
@@ -183,11 +118,12 @@ Result<void> Daemon::open_services() {
     }
     http_ = std::move(*http);
     discovery_ = std::make_unique<Discovery>(*http_, clock_);
-    open_sources();
-    TokenSource& source = stored_tokens_ != nullptr ? static_cast<TokenSource&>(*stored_tokens_)
-                                                    : static_cast<TokenSource&>(*by_grant_);
+    sources_ = std::make_unique<TokenSources>(
+        TokenSources::Services{*http_, *discovery_, store_.get(), clock_, scheduler_, log_},
+        policy_->config);
     keeper_ = std::make_unique<TokenKeeper>(
-        TokenKeeper::Services{clock_, scheduler_, source, log_, random_fraction}, policy_->config);
+        TokenKeeper::Services{clock_, scheduler_, sources_->source(), log_, random_fraction},
+        policy_->config);
     tokens_ = std::make_unique<TokenService>(*keeper_, clock_, log_, policy_);
     open_admin();
     const Server::Services services{loop_, clock_, scheduler_, log_};
@@ -210,8 +146,8 @@ void Daemon::open_admin() {
         account_changed(provider, account);
     };
     logins_ = std::make_unique<LoginService>(
-        LoginService::Services{*http_, *discovery_, *exchange_, store_.get(), clock_, scheduler_,
-                               log_, changed},
+        LoginService::Services{*http_, *discovery_, sources_->exchange(), store_.get(), clock_,
+                               scheduler_, log_, changed},
         policy_);
     admin_store_ = std::make_unique<AdminStore>(
         AdminStore::Services{store_.get(), clock_, scheduler_, log_, changed});
@@ -228,8 +164,8 @@ void Daemon::open_admin() {
 
 /// What is kept in memory of the login before must go first, or it would outlive the new one.
 void Daemon::account_changed(const std::string& provider, const std::string& account) {
-    if (delegated_ != nullptr) {
-        delegated_->account_changed(provider, account);
+    if (Delegated* const delegated = sources_->delegated()) {
+        delegated->account_changed(provider, account);
     }
     keeper_->account_changed(provider, account);
 }
@@ -266,9 +202,12 @@ void Daemon::describe(Json::Value& json) const {
     }
     Json::Value& store = json["store"];
     store["path"] = policy_->config->store_path;
-    store["unsaved"] = static_cast<Json::UInt64>(delegated_->unsaved());
-    if (!delegated_->store_trouble().empty()) {
-        store["trouble"] = delegated_->store_trouble();
+    const Delegated& delegated = *sources_->delegated();
+    store["unsaved"] = static_cast<Json::UInt64>(delegated.unsaved());
+    if (!delegated.store_trouble().empty()) {
+        store["trouble"] = delegated.store_trouble();
+    } else if (!store_report_.read_only.empty()) {
+        store["trouble"] = store_report_.read_only;
     }
     if (!store_report_.set_aside.empty()) {
         store["set_aside"] = store_report_.set_aside;
@@ -313,10 +252,8 @@ AdminService::ReloadResult Daemon::reload() {
     log_warnings(loaded->warnings);
     const std::shared_ptr<const Policy> before = policy_;
     policy_ = std::make_shared<Policy>(std::move(loaded->config));
-    warn_of_store_changes(*before->config, *policy_->config);
-    if (keep_alive_ != nullptr) {
-        keep_alive_->reload(policy_->config);
-    }
+    warn_of_store_changes(*before->config, *policy_->config, log_);
+    sources_->reload(policy_->config);
     tokens_->reload(policy_);
     admin_->reload(policy_);
     logins_->reload(policy_);
@@ -325,23 +262,6 @@ AdminService::ReloadResult Daemon::reload() {
     log_.write(LogLine(LogLevel::Notice, "reloaded")
                    .add("accounts", static_cast<std::int64_t>(policy_->config->accounts.size())));
     return std::move(loaded->warnings);
-}
-
-/// The store stays open as it is; to open another one means to start anew.
-void Daemon::warn_of_store_changes(const AgentConfig& before, const AgentConfig& now) {
-    const auto same_key = [](const std::shared_ptr<const Secret>& a,
-                             const std::shared_ptr<const Secret>& b) {
-        return a == b || (a != nullptr && b != nullptr && a->size() == b->size() &&
-                          CRYPTO_memcmp(a->reveal().data(), b->reveal().data(), a->size()) == 0);
-    };
-    if (before.store_path != now.store_path || !same_key(before.master_key, now.master_key) ||
-        before.previous_master_keys.size() != now.previous_master_keys.size()) {
-        log_.write(LogLine(LogLevel::Warning, "restart_needed")
-                       .add("message",
-                            "store, master_key and previous_master_keys are read at the "
-                            "start only")
-                       .add("action", "restart postbearer-agent"));
-    }
 }
 
 void Daemon::wait_for_signal() {
@@ -390,16 +310,17 @@ void Daemon::flush_soon() {
 /// A provider that takes each refresh token once has the old one already: its answer is waited for,
 /// and written down. Another signal ends that.
 void Daemon::finish_renewals() {
-    if (delegated_ == nullptr) {
+    Delegated* const delegated = sources_->delegated();
+    if (delegated == nullptr) {
         return;
     }
-    delegated_->stop();
+    delegated->stop();
     constexpr std::chrono::seconds kLongestEnd = 35s;  // a little more than a request may take
     (void)::sd_notify(0, "EXTEND_TIMEOUT_USEC=40000000");
     stopping_ = false;
     const BootTime deadline = clock_.boot() + kLongestEnd;
     (void)scheduler_.at(deadline, [] {});  // wakes the loop
-    while (delegated_->busy() && !stopping_ && clock_.boot() < deadline) {
+    while (delegated->busy() && !stopping_ && clock_.boot() < deadline) {
         try {
             (void)loop_.run_one();
         } catch (const std::exception&) {  // the next turn, or the deadline

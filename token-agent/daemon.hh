@@ -17,19 +17,14 @@
 #include "token-agent/config_loader.hh"
 #include "token-agent/credentials/expiry.hh"
 #include "token-agent/discovery.hh"
-#include "token-agent/grants/client_credentials.hh"
-#include "token-agent/grants/delegated.hh"
-#include "token-agent/keep_alive.hh"
 #include "token-agent/listeners.hh"
 #include "token-agent/login/login_service.hh"
 #include "token-agent/server.hh"
-#include "token-agent/source_by_grant.hh"
 #include "token-agent/store/store_opening.hh"
 #include "token-agent/store/store_thread.hh"
-#include "token-agent/stored_tokens.hh"
-#include "token-agent/token_exchange.hh"
 #include "token-agent/token_keeper.hh"
 #include "token-agent/token_service.hh"
+#include "token-agent/token_sources.hh"
 
 namespace postbearer::agent {
 
@@ -51,7 +46,6 @@ public:
 private:
     [[nodiscard]] Result<void> bind_sockets();
     [[nodiscard]] Result<void> open_store();
-    void open_sources();
     [[nodiscard]] Result<void> open_services();
     [[nodiscard]] Result<void> listen();
     void open_admin();
@@ -59,7 +53,6 @@ private:
     void account_changed(const std::string& provider, const std::string& account);
     void watch_expiry();
     void tell_expiry();
-    void warn_of_store_changes(const AgentConfig& before, const AgentConfig& now);
     [[nodiscard]] std::size_t allowance(const service::Peer& peer) const;
     AdminService::ReloadResult reload();
     void wait_for_signal();
@@ -79,13 +72,7 @@ private:
     std::unique_ptr<Discovery> discovery_;
     StoreReport store_report_;
     std::unique_ptr<StoreThread> store_;  // null: none is configured
-    std::unique_ptr<TokenExchange> exchange_;
-    std::unique_ptr<TokenSource> client_credentials_;
-    std::unique_ptr<TokenSource> service_account_;
-    std::unique_ptr<Delegated> delegated_;  // null as the store
-    std::unique_ptr<SourceByGrant> by_grant_;
-    std::unique_ptr<StoredTokens> stored_tokens_;
-    std::unique_ptr<KeepAlive> keep_alive_;
+    std::unique_ptr<TokenSources> sources_;
     std::unique_ptr<TokenKeeper> keeper_;
     std::unique_ptr<TokenService> tokens_;
     std::unique_ptr<LoginService> logins_;

@@ -139,6 +139,32 @@ Result<std::vector<std::string>> scopes_of(const ProviderConfig& provider, Resou
     return words_of(scopes.at(index));
 }
 
+std::string scope_words(const ProviderConfig& provider, Resource resource, Grant grant) {
+    std::string words;
+    for (const std::string& scope :
+         scopes_of(provider, resource, grant).value_or(std::vector<std::string>())) {
+        words += (words.empty() ? "" : " ") + scope;
+    }
+    return words;
+}
+
+std::string token_identity(const ProviderConfig& provider, Resource resource, Grant grant) {
+    std::string identity;
+    const auto field = [&identity](std::string_view text) {
+        identity += std::to_string(text.size());
+        identity += ':';
+        identity += text;
+    };
+    field(name_of(provider.type));
+    field(std::to_string(static_cast<int>(provider.cloud)));
+    field(provider.tenant);
+    field(provider.client_id);
+    field(provider.issuer);
+    field(provider.token_endpoint);
+    field(scope_words(provider, resource, grant));
+    return identity;
+}
+
 http::Transport transport_of(const AgentConfig& config, const ProviderConfig& provider) {
     http::Transport transport;
     transport.ca_file = provider.ca_file.empty() ? config.ca_file : provider.ca_file;

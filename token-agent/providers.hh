@@ -57,6 +57,15 @@ struct ProviderPreset {
 [[nodiscard]] Result<std::vector<std::string>> scopes_of(const ProviderConfig& provider,
                                                          Resource resource, Grant grant);
 
+/// The same in one line; empty where there are none, or this provider has no such resource.
+[[nodiscard]] std::string scope_words(const ProviderConfig& provider, Resource resource,
+                                      Grant grant);
+
+/// What an access token depends on: one of another client, tenant, server or of other scopes is
+/// another token.
+[[nodiscard]] std::string token_identity(const ProviderConfig& provider, Resource resource,
+                                         Grant grant);
+
 /// The provider's own ca_file and proxy before those of [agent].
 [[nodiscard]] http::Transport transport_of(const AgentConfig& config,
                                            const ProviderConfig& provider);

@@ -14,8 +14,9 @@ void SourceByGrant::fetch(FetchWish wish, std::function<void(FetchResult)> done)
     failure.answer.failure_class = protocol::FailureClass::NeedsAdmin;
     failure.answer.code = protocol::FailureCode::NotLoggedIn;
     failure.answer.message = "provider '" + wish.config->providers.at(wish.provider).name +
-                             "': the store of logins is opened when the agent starts, and "
-                             "master_key was added since. Restart postbearer-agent";
+                             "': the store of logins is not open: it could not be opened at the "
+                             "start (see the agent's log), or master_key was added since. Restart "
+                             "postbearer-agent";
     // Later, as callers expect it.
     (void)scheduler_.at(clock_.boot(), [failure = std::move(failure), done = std::move(done)] {
         done(tl::unexpected(failure));

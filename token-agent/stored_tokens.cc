@@ -43,22 +43,6 @@ FetchedToken restored(StoredAccess& access, seconds age) {
 
 }  // namespace
 
-std::string scope_words(const ProviderConfig& provider, protocol::Resource resource, Grant grant) {
-    std::string words;
-    for (const std::string& scope :
-         scopes_of(provider, resource, grant).value_or(std::vector<std::string>())) {
-        words += (words.empty() ? "" : " ") + scope;
-    }
-    return words;
-}
-
-std::string token_identity(const ProviderConfig& provider, protocol::Resource resource,
-                           Grant grant) {
-    return scope_words(provider, resource, grant) + '\n' + std::string(name_of(provider.type)) +
-           '\n' + std::to_string(static_cast<int>(provider.cloud)) + '\n' + provider.tenant + '\n' +
-           provider.issuer + '\n' + provider.token_endpoint;
-}
-
 StoredTokens::StoredTokens(const Services& services)
     : services_(services), alive_(std::make_shared<bool>(true)) {}
 

@@ -46,12 +46,4 @@ private:
     std::shared_ptr<bool> alive_;
 };
 
-/// The scopes to ask for, in one line.
-[[nodiscard]] std::string scope_words(const ProviderConfig& provider, protocol::Resource resource,
-                                      Grant grant);
-/// What an access token was asked with beside its client: one of other scopes, another tenant or
-/// another server than today's is known as such.
-[[nodiscard]] std::string token_identity(const ProviderConfig& provider,
-                                         protocol::Resource resource, Grant grant);
-
 }  // namespace postbearer::agent

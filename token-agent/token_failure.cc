@@ -344,4 +344,12 @@ bool client_was_refused(const FetchFailure& failure) {
     return hint && hint->code == FailureCode::InvalidClient;
 }
 
+FetchFailure passing_failure(FailureCode code, std::string message) {
+    FetchFailure failure;
+    failure.answer.failure_class = FailureClass::Transient;
+    failure.answer.code = code;
+    failure.answer.message = std::move(message);
+    return failure;
+}
+
 }  // namespace postbearer::agent

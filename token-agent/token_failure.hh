@@ -56,4 +56,7 @@ inline constexpr std::chrono::seconds kSkewWorthTelling{120};
 /// with errors of several names, so the number decides where there is one.
 [[nodiscard]] bool client_was_refused(const FetchFailure& failure);
 
+/// Of ours alone: nothing was asked, and it passes. `message` is the whole sentence.
+[[nodiscard]] FetchFailure passing_failure(protocol::FailureCode code, std::string message);
+
 }  // namespace postbearer::agent

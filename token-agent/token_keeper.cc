@@ -5,7 +5,8 @@
 #include <iterator>
 #include <utility>
 
-#include "token-agent/credential_changes.hh"
+#include "token-agent/providers.hh"
+#include "token-agent/token_failure.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -20,33 +21,6 @@ using protocol::RejectedAction;
 constexpr unsigned kFailuresWaitedOut = 2;
 constexpr milliseconds kRejectedInterval = 60s;
 constexpr std::size_t kResourceCount = std::size(protocol::kResources);
-
-std::string identity_of(const ProviderConfig& provider, Resource resource) {
-    std::string identity;
-    const auto field = [&identity](std::string_view text) {
-        identity += std::to_string(text.size());
-        identity += ':';
-        identity += text;
-    };
-    field(std::to_string(static_cast<int>(provider.type)));
-    field(std::to_string(static_cast<int>(provider.cloud)));
-    field(provider.tenant);
-    field(provider.client_id);
-    field(provider.issuer);
-    field(provider.token_endpoint);
-    for (const std::string& scope : provider.scopes[static_cast<std::size_t>(resource)]) {
-        field(scope);
-    }
-    return identity;
-}
-
-FetchFailure simple_failure(FailureCode code, std::string message) {
-    FetchFailure failure;
-    failure.answer.failure_class = FailureClass::Transient;
-    failure.answer.code = code;
-    failure.answer.message = std::move(message);
-    return failure;
-}
 
 std::int64_t whole_seconds(milliseconds time) { return std::chrono::floor<seconds>(time).count(); }
 
@@ -94,7 +68,7 @@ TokenKeeper::Entry& TokenKeeper::make_entry(const TokenOwner& owner) {
     const ProviderConfig& settings = config_->providers[owner.provider];
     Entry& entry = entries_[Key{settings.name, owner.account, owner.grant, owner.resource}];
     entry.provider_name = settings.name;
-    entry.identity = identity_of(settings, owner.resource);
+    entry.identity = token_identity(settings, owner.resource, owner.grant);
     entry.owner = owner;
     entry.generation = next_id_++;
     return entry;
@@ -163,7 +137,7 @@ KeeperAnswer TokenKeeper::best_effort(const Entry& entry, const TokenWish& wish)
             return hand_out(entry);
         }
         if (left > 0ms && wish.min_valid_explicit && !entry.set_aside) {
-            return tl::unexpected(simple_failure(
+            return tl::unexpected(passing_failure(
                 FailureCode::TooShort,
                 "provider '" + entry.provider_name + "': the token has " +
                     std::to_string(whole_seconds(left)) +
@@ -178,15 +152,15 @@ KeeperAnswer TokenKeeper::best_effort(const Entry& entry, const TokenWish& wish)
         return tl::unexpected(std::move(failure));
     }
     if (wish.wait < 1s) {
-        return tl::unexpected(simple_failure(
+        return tl::unexpected(passing_failure(
             FailureCode::Timeout, "provider '" + entry.provider_name +
                                       "': no token yet, its request is under way; ask again"));
     }
-    return tl::unexpected(
-        simple_failure(FailureCode::Timeout, "provider '" + entry.provider_name +
-                                                 "': the token endpoint has not answered within " +
-                                                 std::to_string(whole_seconds(wish.wait)) +
-                                                 " s; check that this host reaches it over HTTPS"));
+    return tl::unexpected(passing_failure(FailureCode::Timeout,
+                                          "provider '" + entry.provider_name +
+                                              "': the token endpoint has not answered within " +
+                                              std::to_string(whole_seconds(wish.wait)) +
+                                              " s; check that this host reaches it over HTTPS"));
 }
 
 bool TokenKeeper::worth_waiting(const Entry& entry, const TokenWish& wish) const {
@@ -277,7 +251,7 @@ void TokenKeeper::waiter_timed_out(const Key& key, std::uint64_t waiter) {
     const Waiter timed_out = std::move(*it);
     entry.waiters.erase(it);
     if (timed_out.refresh_only && entry.in_flight) {
-        timed_out.done(tl::unexpected(simple_failure(
+        timed_out.done(tl::unexpected(passing_failure(
             FailureCode::Timeout, "provider '" + entry.provider_name +
                                       "': the token endpoint is slow; the request "
                                       "goes on, look again with postbearer status")));
@@ -378,7 +352,7 @@ void TokenKeeper::completed(const Key& key, std::uint64_t generation, FetchResul
     Entry& entry = found->second;
     entry.in_flight = false;
     if (result && services_.clock.boot() - entry.asked_at >= result->expires_in - result->age) {
-        result = tl::unexpected(simple_failure(
+        result = tl::unexpected(passing_failure(
             FailureCode::Timeout, "provider '" + entry.provider_name +
                                       "': the token endpoint is so slow that its token had "
                                       "expired when it came"));
@@ -516,123 +490,6 @@ void TokenKeeper::timer_fired(const Key& key) {
         return;
     }
     drop_if_spent(key);
-}
-
-void TokenKeeper::account_changed(std::string_view provider_name, std::string_view account) {
-    const BootTime now = services_.clock.boot();
-    for (auto& [key, entry] : entries_) {
-        if (key.account.empty() || key.provider != provider_name || key.account != account) {
-            continue;
-        }
-        entry.token.reset();
-        entry.set_aside = false;
-        entry.failures = 0;
-        entry.last_failure.reset();
-        entry.attempt_after = now;
-        entry.generation = next_id_++;  // what is under way belongs to the login before
-        entry.in_flight = false;
-        entry.asked_before = false;  // a login leaves its first token in the store
-        if (!entry.waiters.empty()) {
-            start(entry);
-        } else {
-            services_.scheduler.cancel(entry.timer);
-            entry.timer = 0;
-        }
-    }
-}
-
-void TokenKeeper::reload(std::shared_ptr<const AgentConfig> config) {
-    const std::shared_ptr<const AgentConfig> old = std::exchange(config_, std::move(config));
-    slots_.assign(config_->providers.size() * kResourceCount, nullptr);
-    std::map<std::string_view, std::uint32_t> by_name;
-    for (std::uint32_t i = 0; i < config_->providers.size(); ++i) {
-        by_name.emplace(config_->providers[i].name, i);
-    }
-    std::vector<Done> orphans;
-    for (auto it = entries_.begin(); it != entries_.end();) {
-        Entry& entry = it->second;
-        const auto provider = by_name.find(entry.provider_name);
-        if (provider != by_name.end() && identity_of(config_->providers[provider->second],
-                                                     entry.owner.resource) == entry.identity) {
-            adopt(entry, old->providers[entry.owner.provider], provider->second);
-            ++it;
-            continue;
-        }
-        services_.scheduler.cancel(entry.timer);
-        for (Waiter& waiter : entry.waiters) {
-            services_.scheduler.cancel(waiter.timer);
-            orphans.push_back(std::move(waiter.done));
-        }
-        it = entries_.erase(it);
-    }
-    for (const Done& done : orphans) {
-        done(tl::unexpected(simple_failure(
-            FailureCode::ProviderError, "the agent's configuration was just changed; ask again")));
-    }
-}
-
-void TokenKeeper::adopt(Entry& entry, const ProviderConfig& old, std::uint32_t provider) {
-    entry.owner.provider = provider;
-    if (entry.owner.account.empty()) {
-        slots_[provider * kResourceCount + static_cast<std::size_t>(entry.owner.resource)] = &entry;
-    }
-    const bool had_failed = std::exchange(entry.failures, 0) > 0;
-    entry.last_failure.reset();
-    entry.attempt_after = services_.clock.boot();
-    // What is under way with credentials that were replaced would only fail again.
-    const bool asked_in_vain =
-        entry.in_flight && !same_credentials(old, config_->providers[provider]);
-    if (asked_in_vain) {
-        entry.generation = next_id_++;
-        entry.in_flight = false;
-    }
-    if (!entry.in_flight && (asked_in_vain || had_failed || !entry.waiters.empty())) {
-        start(entry);
-    }
-}
-
-std::vector<TokenStatus> TokenKeeper::status() const {
-    std::vector<TokenStatus> result;
-    result.reserve(entries_.size());
-    for (const auto& [key, entry] : entries_) {
-        result.push_back(status_of(entry));
-    }
-    return result;
-}
-
-std::vector<TokenStatus> TokenKeeper::status_of(std::string_view provider_name,
-                                                std::string_view account) const {
-    std::vector<TokenStatus> result;
-    const KeyView first{provider_name, account, Grant::ClientCredentials, Resource::Smtp};
-    for (auto it = entries_.lower_bound(first);
-         it != entries_.end() && it->first.provider == provider_name &&
-         it->first.account == account;
-         ++it) {
-        result.push_back(status_of(it->second));
-    }
-    return result;
-}
-
-TokenStatus TokenKeeper::status_of(const Entry& entry) const {
-    const BootTime now = services_.clock.boot();
-    TokenStatus status;
-    status.provider = entry.provider_name;
-    status.grant = entry.owner.grant;
-    status.account = entry.owner.account;
-    status.resource = entry.owner.resource;
-    if (entry.token && entry.token->expires_boot() > now) {
-        const HandOut current = hand_out(entry);
-        status.fingerprint = entry.token->fingerprint;
-        status.left = current.left;
-        status.expires_at = current.expires_at;
-        status.renews_in = std::max(entry.renew_at - now, milliseconds(0));
-    }
-    status.renewing = entry.in_flight;
-    status.set_aside = entry.set_aside;
-    status.failures = entry.failures;
-    status.last_failure = entry.last_failure;
-    status.retry_in = std::max(entry.attempt_after - now, milliseconds(0));
-    return status;
 }
 
 }  // namespace postbearer::agent

@@ -68,6 +68,10 @@ DelegatedRig::DelegatedRig(DelegatedSettings settings)
     desktop["redirect_uris"].append("http://localhost");
     desktop["rotation"] = settings_.rotation;
     desktop["lifetime"] = settings_.lifetime;
+    if (settings_.device_slow_down) {
+        desktop["device_interval"] = 1;
+        desktop["device_slow_downs"] = 1;
+    }
     (void)rehearsal_.put_client(kDesktopClient, desktop);
     Json::Value app;
     app["tenant"] = kTenant;

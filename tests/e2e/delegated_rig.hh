@@ -29,9 +29,10 @@ struct DelegatedSettings {
     /// Of the rehearsal: lenient (the old refresh token stays good), strict (single use, the family
     /// is revoked when one comes back), none.
     std::string rotation = "lenient";
-    int lifetime = 3600;          // of access tokens, seconds
-    std::string agent_more{};     // further lines of [agent]
-    std::string provider_more{};  // further lines of the provider
+    int lifetime = 3600;            // of access tokens, seconds
+    std::string agent_more{};       // further lines of [agent]
+    std::string provider_more{};    // further lines of the provider
+    bool device_slow_down = false;  // one slow_down where it was not called for, interval 1
 };
 
 using AttributeMap = std::map<std::string, std::string>;

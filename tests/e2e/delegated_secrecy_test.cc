@@ -85,13 +85,6 @@ std::size_t count_in_memory(pid_t pid, const std::string& secret, bool tell) {
                 if (tell) {
                     std::fprintf(stderr, "part %zu of %.14s at +%zx in %s\n", i, secret.c_str(), at,
                                  where.c_str());
-                    if (std::getenv("DBG")) {
-                        std::string c = bytes.substr(at > 300 ? at - 300 : 0, 700);
-                        for (char& ch : c)
-                            if (ch < 32 || ch > 126)
-                                ch = '.';
-                        std::fprintf(stderr, "  CTX %s\n", c.c_str());
-                    }
                 }
             }
         }

@@ -3,11 +3,11 @@
 // logins stand on. Where it leaves the RFCs, the agent must bear it.
 #include <boost/test/unit_test.hpp>
 
-#include "common/base64.hh"
 #include "tests/support/failure.hh"
 #include "tests/support/glewlwyd_instance.hh"
 #include "tests/support/programs.hh"
 #include "tests/support/rehearsal_process.hh"
+#include "tests/support/signed_jwt.hh"
 #include "tests/support/temp_dir.hh"
 #include "tests/support/wait.hh"
 
@@ -90,31 +90,15 @@ struct Rig {
     }
 };
 
-std::string base64url(const std::string& bytes) {
-    const auto coded = postbearer::base64_encode(bytes);
-    std::string text(coded.data(), coded.size());
-    text.erase(std::min(text.find('='), text.size()));
-    for (char& each : text) {
-        each = each == '+' ? '-' : each == '/' ? '_' : each;
-    }
-    return text;
-}
-
 /// RFC 7523, signed by openssl(1).
 std::string assertion(const Rig& rig, const std::string& algorithm) {
     const std::string now = run_ok({.argv = {"date", "+%s"}});
     const std::string token_endpoint = rig.server->issuer() + "/token";
-    const std::string head = base64url(R"({"alg":")" + algorithm + R"(","typ":"JWT"})") + "." +
-                             base64url(R"({"iss":"signer","sub":"signer","jti":")" + algorithm +
-                                       R"(","aud":")" + token_endpoint + R"(","iat":)" + now +
-                                       R"(,"exp":)" + std::to_string(std::stol(now) + 300) + "}");
-    std::vector<std::string> argv{"openssl", "dgst", "-sha256", "-sign", rig.key};
-    if (algorithm == "PS256") {
-        for (const char* option : {"rsa_padding_mode:pss", "rsa_pss_saltlen:digest"}) {
-            argv.insert(argv.end(), {"-sigopt", option});
-        }
-    }
-    return head + "." + base64url(run_ok({.argv = argv, .input = head}));
+    return signed_jwt(algorithm,
+                      R"({"iss":"signer","sub":"signer","jti":")" + algorithm + R"(","aud":")" +
+                          token_endpoint + R"(","iat":)" + now + R"(,"exp":)" +
+                          std::to_string(std::stol(now) + 300) + "}",
+                      rig.key);
 }
 
 }  // namespace

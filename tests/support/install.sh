@@ -36,7 +36,7 @@ BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libboost-dev libboost-t
     libsasl2-dev libsqlite3-dev libssl-dev libsystemd-dev libtomlplusplus-dev)
 SERVER_PACKAGES=(postfix openssl ca-certificates)
 TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
-    dovecot-imapd faketime glewlwyd gnupg isync libsasl2-modules mandoc miltertest postfix-pcre procps
+    dovecot-imapd faketime gdb glewlwyd gnupg isync libsasl2-modules mandoc miltertest postfix-pcre procps
     sasl2-bin sqlite3)
 
 # For the validator of Graph requests; a node that is there is used as it is.

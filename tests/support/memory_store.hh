@@ -51,7 +51,8 @@ public:
         }
         const Login& login = found->second;
         if (login.client_id != name.client_id) {
-            return failure(Errc::Denied, "the login was made with client_id " + login.client_id);
+            return failure(Errc::Denied, "the login was made with client_id " + login.client_id +
+                                             ": run postbearer login " + name.account);
         }
         agent::StoredLogin out;
         out.refresh_token = Secret(login.token);

@@ -25,8 +25,8 @@ void Rehearsal::start() {
     make_directory(directory_.parent_path());
     const Path ready = directory_ / "ready.json";
     std::filesystem::remove(ready);
-    process_ = Process({.argv = {program_, "--directory", directory_, "--http-port", "0",
-                                 "--auth-socket", auth_socket_, "--auth-socket-owner", "postfix"},
+    process_ = Process({.argv = {program_, "--directory", directory_, "--auth-socket", auth_socket_,
+                                 "--auth-socket-owner", "postfix", "--http-port", "0"},
                         .output_file = log_path()});
     wait_until("the rehearsal to be ready", [&] {
         if (!process_.running()) {
@@ -34,9 +34,9 @@ void Rehearsal::start() {
         }
         return std::filesystem::exists(ready);
     });
-    const Json::Value told = json_of(read_file(ready));
-    base_url_ = told["base_url"].asString();
-    plain_url_ = "http://127.0.0.1:" + std::to_string(told["http_port"].asUInt());
+    const Json::Value about = json_of(read_file(ready));
+    base_url_ = about["base_url"].asString();
+    plain_url_ = "http://127.0.0.1:" + about["http_port"].asString();
 }
 
 void Rehearsal::stop() { (void)process_.stop(10s); }

@@ -32,9 +32,9 @@ public:
     void stop();
 
     [[nodiscard]] const std::string& base_url() const noexcept { return base_url_; }
-    [[nodiscard]] std::string token_endpoint(const std::string& tenant) const;
-    /// http://127.0.0.1:PORT without TLS, where machines ask for their managed identity.
+    /// The listener without TLS, where managed identities are.
     [[nodiscard]] const std::string& plain_url() const noexcept { return plain_url_; }
+    [[nodiscard]] std::string token_endpoint(const std::string& tenant) const;
     [[nodiscard]] const Path& auth_socket() const noexcept { return auth_socket_; }
     [[nodiscard]] Path ca_file() const { return directory_ / "ca.pem"; }
     [[nodiscard]] Path certificate() const { return directory_ / "server.pem"; }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "common/clock.hh"
 #include "token-agent/cli/command.hh"
@@ -83,6 +84,40 @@ std::string detail_of(const Json::Value& row) {
     return text;
 }
 
+/// What concerns no single account: a store in trouble, credentials that end.
+struct Warnings {
+    std::vector<std::string> lines;
+    bool urgent = false;  // a login is in memory only, or a credential has ended
+};
+
+Warnings warnings_of(const Json::Value& json) {
+    Warnings out;
+    const Json::Value& store = json["store"];
+    if (store.isObject()) {
+        if (store["unsaved"].isUInt64() && store["unsaved"].asUInt64() > 0) {
+            out.urgent = true;
+            out.lines.push_back(std::to_string(store["unsaved"].asUInt64()) +
+                                " refresh tokens are in the agent's memory only; do not stop it, "
+                                "free or repair the disk");
+        }
+        if (store["trouble"].isString()) {
+            out.lines.push_back("store: " + shown(store["trouble"]));
+        }
+        if (store["set_aside"].isString()) {
+            out.lines.push_back("the store was damaged and lies now at " +
+                                shown(store["set_aside"]) + "; log in again or put back a backup");
+        }
+    }
+    for (const Json::Value& each : json["ending_credentials"]) {
+        const std::int64_t days = each["days_left"].isInt64() ? each["days_left"].asInt64() : 0;
+        out.urgent = out.urgent || days <= 0;
+        out.lines.push_back(shown(each["provider"]) + ": " + shown(each["credential"]) +
+                            (days > 0 ? " ends in " + std::to_string(days) + " days"
+                                      : std::string(" has ended or ends today")));
+    }
+    return out;
+}
+
 int print_monitor(const Json::Value& json) {
     int code = kOk;
     int broken = 0;
@@ -100,6 +135,11 @@ int print_monitor(const Json::Value& json) {
             ++degraded;
             code = code == kOk ? kWarning : code;
         }
+    }
+    const Warnings warnings = warnings_of(json);
+    if (!warnings.lines.empty()) {
+        code = warnings.urgent ? kCritical : std::max<int>(code, kWarning);
+        worst += (worst.empty() ? "" : "; ") + warnings.lines.front();
     }
     const char* const name = code == kOk ? "OK" : code == kWarning ? "WARNING" : "CRITICAL";
     (void)std::printf(
@@ -129,8 +169,8 @@ int run_status(const Options& options) {
         print_json(*json);
         return kDone;
     }
-    if ((*json)["store"].isObject() && (*json)["store"]["trouble"].isString()) {
-        (void)std::fprintf(stderr, "warning: %s\n", shown((*json)["store"]["trouble"]).c_str());
+    for (const std::string& line : warnings_of(*json).lines) {
+        (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
     }
     for (const Json::Value& row : (*json)["accounts"]) {
         (void)std::printf("%-32s %-12s %-11s %s\n", shown(row["account"]).c_str(),

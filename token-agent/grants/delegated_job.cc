@@ -6,7 +6,6 @@
 
 #include "common/text.hh"
 #include "token-agent/providers.hh"
-#include "token-agent/stored_tokens.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -39,10 +38,9 @@ std::string utc(WallTime time) {
 FetchFailure unreadable(const Error& error, const std::string& provider,
                         const std::string& account) {
     switch (error.code) {
-        case Errc::Denied:
+        case Errc::Denied:  // the store says what to run
             return local_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
-                                 "provider '" + provider + "': " + error.context +
-                                     ". Run: postbearer login " + account);
+                                 "provider '" + provider + "': " + error.context);
         case Errc::Protocol:
             return local_failure(FailureClass::NeedsUser, FailureCode::NotLoggedIn,
                                  "provider '" + provider +

@@ -19,13 +19,16 @@ constexpr std::size_t kMaxUriBytes = 1024;
 constexpr std::size_t kMaxMessageBytes = 600;
 constexpr seconds kUsualLife{900};
 
-/// What a terminal shows and a user follows: nothing but visible ASCII, and an address that a
-/// browser opens safely.
+/// Nothing that a user could misread, or a terminal obey.
+bool is_visible(std::string_view text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+/// What a terminal shows and a user follows: an address that a browser opens safely.
 bool is_shown_uri(std::string_view uri, bool allow_http_loopback) {
-    const bool visible = std::all_of(uri.begin(), uri.end(), [](char c) {
-        return c > ' ' && c < '\x7f' && c != '"' && c != '<' && c != '>' && c != '\\';
-    });
-    return !uri.empty() && uri.size() <= kMaxUriBytes && visible &&
+    return is_visible(uri) && uri.size() <= kMaxUriBytes &&
+           uri.find_first_of("\"<>\\") == std::string_view::npos &&
            http::check_url(std::string(uri), allow_http_loopback).has_value();
 }
 
@@ -62,7 +65,7 @@ Result<DeviceGrant> read_device_response(std::string_view body, bool allow_http_
         return failure(Errc::Protocol, "no usable device_code");
     }
     const std::string_view user_code = json->text_or_empty("user_code");
-    if (user_code.empty() || user_code.size() > kMaxUserCodeBytes || !is_plain_utf8(user_code)) {
+    if (!is_visible(user_code) || user_code.size() > kMaxUserCodeBytes) {
         return failure(Errc::Protocol, "no usable user_code");
     }
     const std::string_view uri =
@@ -85,7 +88,7 @@ Result<DeviceGrant> read_device_response(std::string_view body, bool allow_http_
         grant.verification_uri_complete = complete;
     }
     const std::string_view message = json->text_or_empty("message");
-    if (message.size() <= kMaxMessageBytes && is_plain_utf8(message)) {
+    if (printable(message, kMaxMessageBytes) == message) {
         grant.message = message;
     }
     grant.expires_in = *life;

@@ -28,8 +28,9 @@ inline constexpr std::chrono::seconds kMaxDeviceLife{3600};
 
 /// `body` is a JSON object. Numbers may be strings; `verification_url` (Google) stands for
 /// `verification_uri`; without expires_in the code is taken to live as long as Entra's, 15 minutes.
-/// What is shown to the user must be printable and short, a URI https (http for a loopback address
-/// if that is allowed); a complete URI or message that is not so is left out.
+/// What is shown to the user must be printable and short, code and URIs visible ASCII, a URI https
+/// (http for a loopback address if that is allowed); a complete URI or message that is not so is
+/// left out.
 /// Error: Protocol, a clause that quotes nothing.
 [[nodiscard]] Result<DeviceGrant> read_device_response(std::string_view body,
                                                        bool allow_http_loopback);

@@ -3,11 +3,9 @@
 
 #include <algorithm>
 
-#include "common/text.hh"
 #include "token-agent/login/login_scopes.hh"
 #include "token-agent/login/patient_exchange.hh"
 #include "token-agent/providers.hh"
-#include "token-agent/stored_tokens.hh"
 #include "token-agent/token_failure.hh"
 
 namespace postbearer::agent {
@@ -16,19 +14,11 @@ namespace {
 using protocol::FailureClass;
 using protocol::FailureCode;
 
-constexpr std::size_t kShownNameBytes = 80;
-
 /// The user is asked again where that can help: consent, a second factor, a scope that the first
 /// consent did not hold.
 bool needs_a_step(const FetchFailure& failure) {
     return failure.answer.failure_class == FailureClass::NeedsUser ||
            failure.answer.code == FailureCode::InvalidScope || failure.answer.hint == "AADSTS65001";
-}
-
-/// Yahoo, AOL and Fastmail have no word for who signed in that an application could ask for.
-bool names_users(ProviderType type) {
-    return type == ProviderType::Microsoft || type == ProviderType::Google ||
-           type == ProviderType::Oidc;
 }
 
 bool grants_user_read(std::string_view scope) {
@@ -49,28 +39,31 @@ bool grants_user_read(std::string_view scope) {
 
 }  // namespace
 
-/// A callback that does nothing once we are stopped or gone.
-template <typename Function>
-auto LoginConsents::guarded(Function function) {
-    return [weak = weak_from_this(), function = std::move(function)](auto&&... arguments) {
-        const auto self = weak.lock();
-        if (self != nullptr && !self->over_) {
-            function(*self, std::forward<decltype(arguments)>(arguments)...);
-        }
-    };
-}
-
 LoginConsents::LoginConsents(const Services& services, LoginOrder order, Callbacks callbacks)
     : services_(services), order_(std::move(order)), callbacks_(std::move(callbacks)) {
     resource_ = order_.resources.front();
 }
 
-LoginConsents::~LoginConsents() { stop(); }
+LoginConsents::~LoginConsents() { end_flows(); }
 
-void LoginConsents::stop() {
+void LoginConsents::end_flows() {
     over_ = true;
     device_.reset();
     code_.reset();
+}
+
+void LoginConsents::stop() {
+    end_flows();
+    discard_(std::exchange(tokens_.refresh_token, Secret()), tokens_.public_client);
+}
+
+/// For an answer that comes when nobody wants it any more.
+std::function<void(const ExchangeAnswer&)> LoginConsents::orphan_handler() const {
+    return [discard = discard_](const ExchangeAnswer& answer) {
+        if (answer.refresh_token) {
+            discard(*answer.refresh_token, answer.public_client);
+        }
+    };
 }
 
 const DeviceFlow* LoginConsents::device() const noexcept {
@@ -97,6 +90,8 @@ void LoginConsents::located(Result<LoginEndpoints> found) {
         return;
     }
     endpoints_ = std::move(*found);
+    discard_ = discard_by(services_.client, services_.clock,
+                          {order_.config, order_.provider, endpoints_.revocation});
     const bool device = order_.flow == LoginFlow::Device;
     if ((device ? endpoints_.device : endpoints_.authorization).empty()) {
         fail(login_failure(FailureClass::NeedsAdmin, FailureCode::ProviderError,
@@ -146,7 +141,8 @@ void LoginConsents::begin_step(Resource resource) {
 }
 
 void LoginConsents::begin_device(const std::string& scope) {
-    DeviceFlow::Wish wish{order_.config, order_.provider, endpoints_.device, scope};
+    DeviceFlow::Wish wish{order_.config, order_.provider, endpoints_.device, scope,
+                          orphan_handler()};
     DeviceFlow::Callbacks callbacks;
     callbacks.shown = guarded([](LoginConsents& self) { self.callbacks_.changed(); });
     callbacks.ended =
@@ -166,6 +162,7 @@ void LoginConsents::begin_code(const std::string& scope) {
     wish.redirect_uri = order_.redirect_uri;
     wish.scope = scope;
     wish.login_hint = order_.login;
+    wish.orphan = orphan_handler();
     code_ = std::make_shared<CodeFlow>(
         CodeFlow::Services{services_.exchange, services_.clock, services_.scheduler},
         std::move(wish), guarded([](LoginConsents& self, StepResult result) {
@@ -202,6 +199,7 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     may_read_user_ = may_read_user_ || grants_user_read(answer.scope);
     if (by_step || answer.id_token || answer.id_token_unusable) {
         if (auto failure = judge_identity(answer)) {
+            orphan_handler()(answer);
             fail(std::move(*failure));
             return;
         }
@@ -228,75 +226,6 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     consented_.push_back(resource);
     callbacks_.changed();
     next_resource();
-}
-
-/// Whether there may be no id_token: not where a nonce was to come back (OpenID Connect Core
-/// 3.1.3.3), nor where openid was asked of a provider that always has one.
-std::optional<protocol::AgentFailure> LoginConsents::judge_missing(
-    const ExchangeAnswer& answer) const {
-    const std::string who = "provider '" + provider().name + "': ";
-    const auto refused = [&](std::string_view why) {
-        return login_failure(FailureClass::NeedsAdmin, FailureCode::BadResponse,
-                             who + std::string(why));
-    };
-    if (identity_) {
-        return refused(
-            "the second answer does not say who signed in, the first did. Nothing was stored");
-    }
-    const bool always =
-        provider().type == ProviderType::Microsoft || provider().type == ProviderType::Google;
-    const bool has_nonce = code_ != nullptr && !code_->nonce().empty();
-    // RFC 6749 section 5.1: scopes are named where they are not the ones that were asked for.
-    const bool declined = !always && !answer.scope.empty() && !has_scope(answer.scope, "openid");
-    if (has_scope(step_scope_, "openid") && (always || has_nonce) && !declined) {
-        return refused(
-            "openid was asked for and there is no id_token, so nobody knows who signed "
-            "in. Nothing was stored");
-    }
-    return std::nullopt;
-}
-
-/// Who it was, as far as the id_token says; a second step must be by the same one.
-std::optional<protocol::AgentFailure> LoginConsents::judge_identity(const ExchangeAnswer& answer) {
-    const std::string who = "provider '" + provider().name + "': ";
-    if (answer.id_token_unusable) {
-        return login_failure(FailureClass::NeedsAdmin, FailureCode::BadResponse,
-                             who +
-                                 "the id_token is malformed, so nobody knows who signed in. "
-                                 "Nothing was stored");
-    }
-    if (!answer.id_token) {
-        return judge_missing(answer);
-    }
-    IdTokenWish wish;
-    wish.issuer = endpoints_.issuer;
-    wish.issuer_origin = endpoints_.issuer_origin;
-    wish.other_issuer = endpoints_.other_issuer;
-    wish.tenant = provider().tenant;
-    wish.provider_type = provider().type;
-    wish.mail_is_vouched_for = vouches_for_mail(provider());
-    wish.client_id = provider().client_id;
-    wish.nonce = code_ != nullptr ? code_->nonce().reveal() : std::string_view();
-    wish.now = services_.clock.wall();
-    auto read = read_id_token(*answer.id_token, wish);
-    if (!read) {
-        return login_failure(FailureClass::NeedsAdmin, FailureCode::BadResponse,
-                             who + read.error().context);
-    }
-    if (!identity_) {
-        identity_ = std::move(*read);
-        tokens_.user = judge_names(identity_->names, order_.login, ConfirmedBy::IdToken);
-        const bool other = !tokens_.user.wanted && !tokens_.user.user.empty();
-        if (other && !order_.accept_user && !may_ask_graph()) {
-            return other_user(tokens_.user.user, order_.login);
-        }
-    } else if (read->subject != identity_->subject || read->issuer != identity_->issuer) {
-        return login_failure(FailureClass::NeedsUser, FailureCode::AccessDenied,
-                             "another user signed in at step " + std::to_string(step_) +
-                                 " than before; nothing was stored. Start the login again and "
-                                 "sign in as the same user each time");
-    }
-    return std::nullopt;
 }
 
 void LoginConsents::next_resource() {
@@ -354,7 +283,8 @@ void LoginConsents::refresh_for(Resource resource, const std::string& scope) {
         const auto self = weak.lock();
         return self != nullptr && !self->over_;
     };
-    send_patiently(services_.exchange, services_.clock, services_.scheduler, request, lives,
+    send_patiently(services_.exchange, services_.clock, services_.scheduler, request,
+                   {lives, orphan_handler()},
                    guarded([resource](LoginConsents& self, ExchangeResult result) {
                        self.refreshed(resource, std::move(result));
                    }));
@@ -375,83 +305,6 @@ void LoginConsents::skip(Resource resource, const std::string& why) {
     warnings_.push_back("no token for " + std::string(name_of(resource)) + " yet: " + why);
     callbacks_.changed();
     next_resource();
-}
-
-bool LoginConsents::may_ask_graph() const {
-    return provider().type == ProviderType::Microsoft && graph_me_url(provider()) &&
-           (may_read_user_ || std::find(order_.resources.begin(), order_.resources.end(),
-                                        Resource::Graph) != order_.resources.end());
-}
-
-void LoginConsents::confirm_user() {
-    const bool confirmed = tokens_.user.wanted && tokens_.user.by != ConfirmedBy::Unconfirmed;
-    if (confirmed || !may_ask_graph()) {
-        decide();
-        return;
-    }
-    const auto graph = std::find_if(tokens_.access.begin(), tokens_.access.end(),
-                                    [](const auto& pair) { return pair.first == Resource::Graph; });
-    if (graph != tokens_.access.end()) {
-        ask_graph(graph->second.token);
-        return;
-    }
-    const auto scope = user_read_scope(provider());
-    if (!may_read_user_ || !scope) {
-        decide();
-        return;
-    }
-    services_.exchange.send(refresh_request(*scope),
-                            guarded([](LoginConsents& self, ExchangeResult result) {
-                                if (!result) {
-                                    self.decide();
-                                    return;
-                                }
-                                if (result->refresh_token) {
-                                    self.tokens_.refresh_token = std::move(*result->refresh_token);
-                                }
-                                self.ask_graph(result->token.access_token);
-                            }));
-}
-
-void LoginConsents::ask_graph(const Secret& token) {
-    ask_me(services_.client, transport_of(*order_.config, provider()),
-           graph_me_url(provider()).value_or(""), token, vouches_for_mail(provider()),
-           guarded([](LoginConsents& self, const ClaimedNames& names) {
-               const SignedIn found = judge_names(names, self.order_.login, ConfirmedBy::GraphMe);
-               if (found.by != ConfirmedBy::Unconfirmed || self.tokens_.user.user.empty()) {
-                   self.tokens_.user = found;
-               }
-               self.decide();
-           }));
-}
-
-void LoginConsents::decide() {
-    const SignedIn& user = tokens_.user;
-    if (!user.wanted && !user.user.empty() && !order_.accept_user) {
-        fail(other_user(user.user, order_.login));
-        return;
-    }
-    if (user.user.empty() && names_users(provider().type) && !order_.accept_user) {
-        fail(unnamed_user(provider(), order_.login));
-        return;
-    }
-    if (user.user.empty()) {
-        warnings_.push_back(
-            "unconfirmed: the provider does not say who signed in; make sure it "
-            "was " +
-            printable(order_.login, kShownNameBytes));
-    } else if (user.wanted && user.by == ConfirmedBy::Unconfirmed) {
-        warnings_.push_back("unconfirmed: the provider has not verified that " +
-                            printable(user.user, kShownNameBytes) +
-                            " is the address of who signed in; make sure it is");
-    } else if (!user.wanted) {
-        warnings_.push_back(printable(user.user, kShownNameBytes) + " signed in, not " +
-                            printable(order_.login, kShownNameBytes) +
-                            "; accepted because of --accept-user");
-    }
-    const auto self = shared_from_this();  // the owner lets go of us in there
-    stop();
-    callbacks_.ended(std::move(tokens_));
 }
 
 void LoginConsents::fail(protocol::AgentFailure failure) {

@@ -21,6 +21,7 @@
 #include "token-agent/login/id_token.hh"
 #include "token-agent/login/login_endpoints.hh"
 #include "token-agent/login/login_order.hh"
+#include "token-agent/login/revocation.hh"
 #include "token-agent/login/signed_in_user.hh"
 #include "token-agent/store/token_store.hh"
 #include "token-agent/token_exchange.hh"
@@ -59,7 +60,10 @@ public:
     ~LoginConsents();
 
     void start();
+    /// What was got so far is revoked at the provider, where that can be.
     void stop();
+    /// For tokens of this login that nobody keeps; good as long as the client and the clock are.
+    [[nodiscard]] const Discard& discard() const noexcept { return discard_; }
     /// As CodeFlow::take(). Denied too where no answer is waited for.
     [[nodiscard]] Result<void> take(std::string_view text);
 
@@ -73,6 +77,8 @@ public:
 
 private:
     [[nodiscard]] const ProviderConfig& provider() const { return order_.provider_config(); }
+    void end_flows();
+    [[nodiscard]] std::function<void(const ExchangeAnswer&)> orphan_handler() const;
     void located(Result<LoginEndpoints> found);
     [[nodiscard]] bool judge_pkce();
     void begin_step(Resource resource);
@@ -96,12 +102,13 @@ private:
     void decide();
     void fail(protocol::AgentFailure failure);
     template <typename Function>
-    auto guarded(Function function);
+    [[nodiscard]] auto guarded(Function function);
 
     Services services_;
     LoginOrder order_;
     Callbacks callbacks_;
     LoginEndpoints endpoints_;
+    Discard discard_ = [](const Secret&, bool) {};
     std::shared_ptr<DeviceFlow> device_;
     std::shared_ptr<CodeFlow> code_;
     std::string step_scope_;  // as asked at this step
@@ -116,5 +123,16 @@ private:
     ConsentedTokens tokens_;
     bool over_ = false;
 };
+
+/// A callback that does nothing once we are stopped or gone.
+template <typename Function>
+auto LoginConsents::guarded(Function function) {
+    return [weak = weak_from_this(), function = std::move(function)](auto&&... arguments) {
+        const auto self = weak.lock();
+        if (self != nullptr && !self->over_) {
+            function(*self, std::forward<decltype(arguments)>(arguments)...);
+        }
+    };
+}
 
 }  // namespace postbearer::agent

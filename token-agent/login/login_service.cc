@@ -15,6 +15,7 @@
 #include "token-agent/login/login_plan.hh"
 #include "token-agent/login/logout.hh"
 #include "token-agent/login/pkce.hh"
+#include "token-agent/login/stranded_logins.hh"
 
 namespace postbearer::agent {
 
@@ -60,11 +61,11 @@ LogLine line_about(const LoginOrder& order, LogLevel level, std::string_view eve
     return line;
 }
 
-protocol::AgentFailure not_stored(const LoginOrder& order, std::string_view what,
+protocol::AgentFailure not_stored(const std::string& login, std::string_view what,
                                   const Error& error) {
     return login_failure(
         FailureClass::Transient, FailureCode::StoreUnwritable,
-        "the login of " + printable(order.login, 120) + std::string(what) + error.context);
+        "the login of " + printable(login, 120) + std::string(what) + error.context);
 }
 
 protocol::AgentFailure waits_for_store(const LoginOrder& order) {
@@ -101,7 +102,13 @@ bool LoginService::handle(std::string_view verb, const Json::Value& arguments,
     auto order = login_order(*policy_, arguments, services_.store != nullptr);
     if (!order) {
         const SecretArgument unused(arguments, "refresh_token");
-        refuse_with(reply, order.error());
+        if (verb == "logout" && services_.store != nullptr &&
+            order.error().failure_class != FailureClass::BadRequest) {
+            log_out_by_name(ascii_lower(string_argument(arguments, "account")), peer, reply,
+                            [reply, why = order.error()] { refuse_with(reply, why); });
+        } else {
+            refuse_with(reply, order.error());
+        }
     } else if (verb == "login_plan") {
         answer_login_plan(services_.discovery, *services_.store, *order, reply);
     } else if (verb == "login_start") {
@@ -265,37 +272,93 @@ void LoginService::end_session_of(const LoginOrder& order, const std::string& wh
     }
 }
 
+LogoutServices LoginService::logout_services() {
+    return {services_.client, services_.discovery, *services_.store, services_.clock};
+}
+
 void LoginService::log_out_account(const LoginOrder& order, const service::Peer& peer,
                                    const Reply& reply) {
     end_session_of(order, "this account was logged out meanwhile");
-    log_out({services_.client, services_.discovery, *services_.store, services_.clock},
-            {order.config, order.provider, order.login},
-            [this, alive = alive_, order, uid = peer.uid, pid = peer.pid,
-             reply](const Result<LogoutOutcome>& outcome) {
+    const ProviderConfig& provider = order.provider_config();
+    log_out(logout_services(),
+            {order.config, order.provider, {provider.name, order.login, provider.client_id}},
+            [this, alive = alive_, order, peer, reply](const Result<LogoutOutcome>& outcome) {
                 if (!*alive) {
                     return;
                 }
                 if (!outcome) {
-                    refuse_with(reply, not_stored(order, " is still there: ", outcome.error()));
+                    refuse_with(reply,
+                                not_stored(order.login, " is still there: ", outcome.error()));
                     return;
                 }
-                services_.log.write(line_about(order, LogLevel::Notice, "logged_out", uid, pid)
-                                        .add("forgotten", outcome->forgotten ? "yes" : "no")
-                                        .add("revoked", outcome->revoked ? "yes" : "no"));
-                services_.changed(order.provider_config().name, order.login);
-                Json::Value json = document("logout");
-                json["account"] = order.account;
-                json["login"] = order.login;
-                json["forgotten"] = outcome->forgotten;
-                json["revoked"] = outcome->revoked;
-                json["revoke_note"] = outcome->revoke_note;
-                answer_json(reply, json);
+                const auto answer = [this, order, peer, reply, outcome = *outcome] {
+                    tell_logout({order.account, order.login, {order.provider_config().name}},
+                                outcome, peer, reply);
+                };
+                if (outcome->forgotten) {
+                    answer();
+                } else {  // it may be of the provider that the rule named before
+                    log_out_by_name(order.login, peer, reply, answer);
+                }
             });
+}
+
+/// `otherwise` runs where the store holds no login of this name that no rule leads to.
+void LoginService::log_out_by_name(const std::string& login, const service::Peer& peer,
+                                   const Reply& reply, std::function<void()> otherwise) {
+    log_out_stranded(
+        logout_services(), policy_, login,
+        [this, alive = alive_, login, peer, reply,
+         otherwise = std::move(otherwise)](const Result<StrandedOutcome>& outcome) {
+            if (!*alive) {
+                return;
+            }
+            if (!outcome) {
+                refuse_with(reply, not_stored(login, " may still be there: ", outcome.error()));
+                return;
+            }
+            if (outcome->names.empty()) {
+                otherwise();
+                return;
+            }
+            LoggedOut what{login, login, {}};
+            for (const RecordName& name : outcome->names) {
+                what.providers.push_back(name.provider);
+            }
+            tell_logout(what, outcome->outcome, peer, reply);
+        });
+}
+
+void LoginService::tell_logout(const LoggedOut& what, const LogoutOutcome& outcome,
+                               const service::Peer& peer, const Reply& reply) {
+    for (const std::string& provider : what.providers) {
+        services_.log.write(LogLine(LogLevel::Notice, "logged_out")
+                                .add("uid", static_cast<std::int64_t>(peer.uid))
+                                .add("pid", static_cast<std::int64_t>(peer.pid))
+                                .add("account", what.account)
+                                .add("login", what.login)
+                                .add("provider", provider)
+                                .add("forgotten", outcome.forgotten ? "yes" : "no")
+                                .add("revoked", outcome.revoked ? "yes" : "no"));
+        services_.changed(provider, what.login);
+    }
+    Json::Value json = document("logout");
+    json["account"] = what.account;
+    json["login"] = what.login;
+    json["forgotten"] = outcome.forgotten;
+    json["revoked"] = outcome.revoked;
+    json["revoke_note"] = outcome.revoke_note;
+    answer_json(reply, json);
 }
 
 void LoginService::import(const LoginOrder& order, const Json::Value& arguments,
                           const service::Peer& peer, const Reply& reply) {
     const SecretArgument token(arguments, "refresh_token");
+    if (peer.uid != 0) {
+        refuse(reply, FailureClass::Denied, FailureCode::AccessDenied,
+               "only root may put refresh tokens into the store");
+        return;
+    }
     const std::string user = string_argument(arguments, "user");
     if (!is_refresh_token(token.view()) || user.size() > kMaxAccountBytes || !is_plain_utf8(user)) {
         refuse(reply, FailureClass::BadRequest, FailureCode::Syntax,
@@ -317,7 +380,7 @@ void LoginService::import(const LoginOrder& order, const Json::Value& arguments,
                      }
                      if (!outcome) {
                          refuse_with(reply,
-                                     not_stored(order, " was not stored: ", outcome.error()));
+                                     not_stored(order.login, " was not stored: ", outcome.error()));
                          return;
                      }
                      services_.log.write(

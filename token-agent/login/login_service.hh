@@ -2,14 +2,15 @@
 #pragma once
 
 // The verbs of admin.sock that make and end logins: login_plan, login_start, login_wait,
-// login_answer, login_cancel, logout, import_login. Nothing else starts one, and there is no verb
-// that takes a password (ROPC): providers forbid it, and it fails with a second factor.
+// login_answer, login_cancel, logout, import_login (root alone). Nothing else starts one, and there
+// is no verb that takes a password (ROPC): providers forbid it, and it fails with a second factor.
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/clock.hh"
 #include "common/http/http_client.hh"
@@ -19,6 +20,7 @@
 #include "token-agent/discovery.hh"
 #include "token-agent/login/login_order.hh"
 #include "token-agent/login/login_session.hh"
+#include "token-agent/login/logout.hh"
 #include "token-agent/policy.hh"
 #include "token-agent/store/store_queue.hh"
 #include "token-agent/token_exchange.hh"
@@ -74,6 +76,16 @@ private:
                const Reply& reply);
     void with_session(std::string_view verb, const Json::Value& arguments, const Reply& reply);
     void log_out_account(const LoginOrder& order, const service::Peer& peer, const Reply& reply);
+    struct LoggedOut {
+        std::string account;
+        std::string login;
+        std::vector<std::string> providers;
+    };
+    [[nodiscard]] LogoutServices logout_services();
+    void log_out_by_name(const std::string& login, const service::Peer& peer, const Reply& reply,
+                         std::function<void()> otherwise);
+    void tell_logout(const LoggedOut& what, const LogoutOutcome& outcome, const service::Peer& peer,
+                     const Reply& reply);
     void import(const LoginOrder& order, const Json::Value& arguments, const service::Peer& peer,
                 const Reply& reply);
     [[nodiscard]] tl::expected<void, protocol::AgentFailure> make_room(const LoginOrder& order);

@@ -138,6 +138,7 @@ void LoginSession::consents_ended(LoginConsents::Outcome outcome) {
     }
     state_ = State::Storing;
     user_ = outcome->user;
+    discard_ = consents_->discard();
     consents_.reset();
     LoginWriter::Callbacks callbacks;
     callbacks.trouble = [weak = weak_from_this()](const Error& error) {
@@ -187,6 +188,9 @@ void LoginSession::finish(State state) {
         consents_->stop();
         consents_.reset();
     }
+    if (writer_ != nullptr && state_ == State::Failed) {
+        discard_(writer_->login().refresh_token, writer_->login().public_client);
+    }
     writer_.reset();
     services_.consents.scheduler.cancel(std::exchange(timer_, 0));
     ++version_;
@@ -223,11 +227,11 @@ void LoginSession::answer_waiters() {
     std::vector<Reply> replies;
     for (auto each = served; each != waiters_.end(); ++each) {
         replies.push_back(std::move(each->reply));
+        if (!each->any_news) {  // it could not ask sooner
+            asked_after_ = now;
+        }
     }
     waiters_.erase(served, waiters_.end());
-    if (!replies.empty()) {
-        asked_after_ = now;
-    }
     for (const Reply& reply : replies) {
         answer_now(reply);
     }

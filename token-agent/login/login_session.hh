@@ -26,8 +26,10 @@ class Value;
 
 namespace postbearer::agent {
 
-/// Runs only while an operator waits: a device login that nobody has asked after for kAbandoned
-/// ends, and nothing more is sent for it. One by browser may take as long as its state lives.
+/// Runs only while an operator waits: a device login ends kAbandoned after the last wait was asked
+/// for (or after a start or an answer was replied to, which may take its time), and nothing more is
+/// sent for it. A reply that nobody may have read counts for nothing. One by browser may take as
+/// long as its state lives.
 /// Make it with make_shared.
 class LoginSession : public std::enable_shared_from_this<LoginSession> {
 public:
@@ -39,7 +41,7 @@ public:
     };
     enum class State : std::uint8_t { Waiting, Storing, Done, Failed };
 
-    static constexpr std::chrono::seconds kLongestWait{20};
+    static constexpr std::chrono::seconds kLongestWait{10};
     static constexpr std::chrono::seconds kLongestStart{60};
     static constexpr std::chrono::seconds kAbandoned{30};
     static constexpr std::size_t kMaxWaiters = 8;
@@ -102,11 +104,12 @@ private:
     LoginOrder order_;
     std::shared_ptr<LoginConsents> consents_;
     std::shared_ptr<LoginWriter> writer_;
+    Discard discard_;  // while there is a writer
     State state_ = State::Waiting;
     std::vector<Waiter> waiters_;
     std::uint64_t version_ = 1;
     std::uint64_t told_ = 0;
-    BootTime asked_after_;
+    BootTime asked_after_;  // what kAbandoned counts from
     Scheduler::Id timer_ = 0;
 
     // What stays when consents_ is gone.

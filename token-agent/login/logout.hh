@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/clock.hh"
@@ -18,8 +19,9 @@ namespace postbearer::agent {
 
 struct LogoutWish {
     std::shared_ptr<const AgentConfig> config;
-    std::uint32_t provider = 0;
-    std::string login;  // lower case
+    /// nullopt: the login is of a provider that is not configured any more.
+    std::optional<std::uint32_t> provider;
+    RecordName name;
 };
 
 struct LogoutOutcome {
@@ -35,8 +37,8 @@ struct LogoutServices {
     const Clock& clock;
 };
 
-/// `done` runs once, later. Error: Unavailable, the store could not forget; the login is still
-/// there.
+/// A token that a renewal brought while this went on is revoked as well. `done` runs once, later.
+/// Error: Unavailable, the store could not forget; the login is still there.
 void log_out(const LogoutServices& services, LogoutWish wish,
              std::function<void(Result<LogoutOutcome>)> done);
 

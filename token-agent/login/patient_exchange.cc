@@ -13,7 +13,7 @@ struct Patience : std::enable_shared_from_this<Patience> {
     const Clock& clock;
     Scheduler& scheduler;
     ExchangeRequest request;
-    std::function<bool()> goes_on;
+    Patron patron;
     TokenExchange::Done done;
     int tries = 0;
 
@@ -32,7 +32,10 @@ struct Patience : std::enable_shared_from_this<Patience> {
     }
 
     void answered(ExchangeResult result) {
-        if (!goes_on()) {
+        if (!patron.goes_on()) {
+            if (result && patron.orphan) {
+                patron.orphan(*result);
+            }
             return;
         }
         const bool passes =
@@ -46,7 +49,7 @@ struct Patience : std::enable_shared_from_this<Patience> {
                               result.error().answer.retry_after.value_or(std::chrono::seconds(0))),
                      kLongestPatience);
         scheduler.at(clock.boot() + wait, [self = shared_from_this()] {
-            if (self->goes_on()) {
+            if (self->patron.goes_on()) {
                 self->ask();
             }
         });
@@ -56,10 +59,9 @@ struct Patience : std::enable_shared_from_this<Patience> {
 }  // namespace
 
 void send_patiently(TokenExchange& exchange, const Clock& clock, Scheduler& scheduler,
-                    const ExchangeRequest& request, std::function<bool()> goes_on,
-                    TokenExchange::Done done) {
+                    const ExchangeRequest& request, Patron patron, TokenExchange::Done done) {
     auto patience = std::make_shared<Patience>(exchange, clock, scheduler, request);
-    patience->goes_on = std::move(goes_on);
+    patience->patron = std::move(patron);
     patience->done = std::move(done);
     patience->ask();
 }

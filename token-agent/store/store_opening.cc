@@ -112,7 +112,7 @@ bool could_not_read(std::string_view verdict) {
 }
 
 /// Protocol: what SQLite finds wrong. Unavailable: a page could not be read.
-Result<void> look_for_damage(Database& database, const std::string& path) {
+Result<void> check_health(Database& database, const std::string& path) {
     const auto verdict = database.text("PRAGMA quick_check(1)");
     if (!verdict) {
         return tl::unexpected(verdict.error());
@@ -122,20 +122,6 @@ Result<void> look_for_damage(Database& database, const std::string& path) {
     }
     if (*verdict != "ok") {
         return refused(Errc::Protocol, path, "the database is damaged: " + *verdict);
-    }
-    return {};
-}
-
-/// Protocol: what SQLite finds wrong. Damage has to be found twice, the second time in what is on
-/// the disk then and not in what was read before: setting aside costs everybody a login.
-Result<void> check_health(Database& database, const std::string& path) {
-    auto looked = look_for_damage(database, path);
-    if (!looked && looked.error().code == Errc::Protocol) {
-        (void)sqlite3_db_release_memory(database.raw());  // always SQLITE_OK
-        looked = look_for_damage(database, path);
-    }
-    if (!looked) {
-        return looked;
     }
     const auto tables =
         database.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'record')");
@@ -332,7 +318,12 @@ Result<OpenStore> open_store(const std::string& path, const KeyRing& ring,
     if (auto fit = check_store_directory(path); !fit) {
         return tl::unexpected(std::move(fit.error()));
     }
+    // Setting aside costs everybody a login, so damage has to be found twice, the second time in
+    // what is on the disk then and not in what was read before.
     auto store = open_file(path, ring, busy_timeout, now);
+    if (!store && store.error().code == Errc::Protocol) {
+        store = open_file(path, ring, busy_timeout, now);
+    }
     if (store || store.error().code != Errc::Protocol) {
         return store;
     }

@@ -195,7 +195,11 @@ BOOST_AUTO_TEST_CASE(another_client_than_the_login_s) {
     const auto shown = fetch();
     turn();
     BOOST_TEST((error(shown).answer.code == FailureCode::NotLoggedIn));
-    BOOST_TEST(error(shown).answer.message.find("older-client") != std::string::npos);
+    const std::string message = error(shown).answer.message;
+    BOOST_TEST(message.find("older-client") != std::string::npos);
+    constexpr const char* kAdvice = "postbearer login";
+    BOOST_TEST(message.find(kAdvice) != std::string::npos);
+    BOOST_TEST(message.find(kAdvice) == message.rfind(kAdvice));
     BOOST_TEST(client.seen().empty());
 }
 

@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(one_provider_s_outage_is_asked_about_once_an_hour_and_stops
     login("z@fabrikam.com", 25h, "fabrikam");
     start();
     time.advance(1min);
-    source.fail();  // contoso is away
+    source.fail();   // contoso is away
     time.run_due();  // the second page
     BOOST_REQUIRE(source.waiting() == 1U);
     BOOST_TEST(source.asked().back().account == "z@fabrikam.com");

@@ -8,6 +8,7 @@
 #include "tests/support/manual_time.hh"
 #include "tests/support/memory_store.hh"
 #include "tests/support/scripted_source.hh"
+#include "token-agent/providers.hh"
 
 namespace {
 

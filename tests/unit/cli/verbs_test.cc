@@ -150,8 +150,33 @@ BOOST_FIXTURE_TEST_CASE(status_follows_cursors_of_both_kinds, Room) {
     for (const char* const account : {"a@x.example", "b@x.example", "c@x.example"}) {
         BOOST_TEST(says(account), account);
     }
-    BOOST_TEST(err == "warning: the store cannot be read\n");
+    BOOST_TEST(err == "warning: store: the store cannot be read\n");
     BOOST_TEST(agent->calls().size() == 3U);
+}
+
+BOOST_FIXTURE_TEST_CASE(monitoring_hears_of_the_store_and_of_what_ends, Room) {
+    Json::Value json = kind("status");
+    json["accounts"].append(row("a@x.example", "active"));
+    json["agent"]["handed_out"] = 1;
+    json["store"]["unsaved"] = 0;
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    options.monitor = true;
+    BOOST_TEST(run(cli::run_status) == 0);
+    json["store"]["trouble"] = "the disk is full";
+    BOOST_TEST(run(cli::run_status) == 1);
+    BOOST_TEST(says("POSTBEARER WARNING"));
+    BOOST_TEST(says("store: the disk is full"));
+    json["store"]["unsaved"] = 2;
+    BOOST_TEST(run(cli::run_status) == 2);
+    BOOST_TEST(says("2 refresh tokens are in the agent's memory only"));
+    json.removeMember("store");
+    json["ending_credentials"][0]["provider"] = "contoso";
+    json["ending_credentials"][0]["credential"] = "certificate CN=a";
+    json["ending_credentials"][0]["days_left"] = 6;
+    BOOST_TEST(run(cli::run_status) == 1);
+    BOOST_TEST(says("contoso: certificate CN=a ends in 6 days"));
+    json["ending_credentials"][0]["days_left"] = 0;
+    BOOST_TEST(run(cli::run_status) == 2);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_cursor_that_stands_still_ends_the_listing, Room) {

@@ -49,6 +49,21 @@ BOOST_DATA_TEST_CASE(utf8, boost::unit_test::data::make(kUtf8), row) {
     BOOST_TEST(is_plain_utf8(printable(row.text, 100)));
 }
 
+// What turns a line around or is not seen could pass one name off as another.
+BOOST_AUTO_TEST_CASE(what_fools_the_eye_is_not_printable) {
+    for (const std::string_view hidden :
+         {"\xe2\x80\x8b", "\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xae", "\xe2\x81\xa6",
+          "\xe2\x81\xa9", "\xef\xbb\xbf"}) {
+        const std::string text = "a" + std::string(hidden) + "b";
+        BOOST_TEST(printable(text, 100) == "a?b");
+        BOOST_TEST(is_plain_utf8(text));  // well-formed all the same
+    }
+    for (const std::string_view seen : {"\xe2\x80\x8a", "\xe2\x80\x90", "\xe2\x80\xa9",
+                                        "\xe2\x80\xaf", "\xe2\x81\xaa", "\xef\xbb\xbe"}) {
+        BOOST_TEST(printable(seen, 100) == seen);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_cut_falls_between_characters) {
     const std::string_view text = "a\xe2\x82\xac\xf0\x9f\x93\xa7z";
     const std::vector<std::size_t> sizes{0, 1, 1, 1, 4, 4, 4, 4, 8, 9, 9};

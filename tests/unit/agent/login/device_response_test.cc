@@ -34,6 +34,18 @@ const Row kRefused[] = {
     {"a user_code that writes on the terminal",
      R"({"device_code":"d","user_code":"\u001b[2J","verification_uri":"https://a.example"})",
      "user_code"},
+    {"a user_code that is read another way than it is written",
+     R"({"device_code":"d","user_code":"AB\u202eCD","verification_uri":"https://a.example"})",
+     "user_code"},
+    {"a user_code of look-alikes",
+     R"({"device_code":"d","user_code":"\u0410BC","verification_uri":"https://a.example"})",
+     "user_code"},
+    {"a user_code with a blank",
+     R"({"device_code":"d","user_code":"A B","verification_uri":"https://a.example"})",
+     "user_code"},
+    {"a host of look-alikes",
+     R"({"device_code":"d","user_code":"U","verification_uri":"https://\u0430.example"})",
+     "verification_uri"},
     {"user_code too long",
      R"({"device_code":"d","user_code":")" + std::string(65, 'x') +
          R"(","verification_uri":"https://a.example"})",
@@ -105,6 +117,15 @@ BOOST_AUTO_TEST_CASE(http_on_loopback_where_it_is_allowed) {
         R"({"device_code":"d","user_code":"U","verification_uri":"http://127.0.0.1:81/d"})";
     BOOST_TEST(read_device_response(body, true).has_value());
     BOOST_TEST(!read_device_response(body, false).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_turns_lines_around_is_left_out) {
+    const auto grant = read_device_response(
+        R"({"device_code":"d","user_code":"U","verification_uri":"https://a.example",)"
+        R"("message":"go to \u202emoc.live"})",
+        false);
+    BOOST_REQUIRE(grant.has_value());
+    BOOST_TEST(grant->message == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

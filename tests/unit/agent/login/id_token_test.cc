@@ -174,6 +174,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_is_no_address_gives_way_to_one) {
 BOOST_AUTO_TEST_CASE(names_that_could_spoil_a_log_are_left_out) {
     BOOST_TEST(names(R"("upn":"a\nb","email":7,"preferred_username":"")") == "|");
     BOOST_TEST(names(R"("upn":")" + std::string(400, 'x') + "\"") == "|");
+    BOOST_TEST(names(R"("upn":"a\u200bb","email":"a\u202eb")") == "|");
 }
 
 BOOST_AUTO_TEST_CASE(a_nonce_that_was_sent_must_come_back) {

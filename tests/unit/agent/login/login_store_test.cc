@@ -103,6 +103,7 @@ BOOST_AUTO_TEST_CASE(an_import_does_not_replace_a_login_that_waits_for_the_store
     begin();
     store_breaks();
     sign_in();
+    peer.uid = 0;
     const Shown refused =
         ask("import_login", R"({"account":"alice@contoso.com","refresh_token":"S3ntinel-import"})");
     turn();

@@ -155,6 +155,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_session_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(a_refresh_token_is_imported) {
+    peer.uid = 0;
     const Shown shown = import("S3ntinel-import", "alice@contoso.com");
     BOOST_TEST(shown->json["kind"].asString() == "import_login");
     BOOST_TEST(shown->json["account"].asString() == kAlice);
@@ -165,13 +166,25 @@ BOOST_AUTO_TEST_CASE(a_refresh_token_is_imported) {
     BOOST_TEST(stored()->token == "S3ntinel-import");
     BOOST_TEST(stored()->user == "alice@contoso.com");
     BOOST_TEST(changed.size() == 1U);
-    BOOST_TEST(log.count("event=login_imported uid=4242 pid=77") == 1U);
+    BOOST_TEST(log.count("event=login_imported uid=0 pid=77") == 1U);
     BOOST_TEST(last_arguments["refresh_token"].asString().find("S3ntinel") == std::string::npos);
     BOOST_TEST(import("S3ntinel-2")->json["replaced"].asBool());
     BOOST_TEST(stored()->token == "S3ntinel-2");
 }
 
+BOOST_AUTO_TEST_CASE(only_root_may_import) {
+    peer.uid = 4242;
+    const Shown shown = import("S3ntinel-import");
+    BOOST_TEST(shown->status == "error");
+    BOOST_TEST(shown->failure_class == "denied");
+    BOOST_TEST(shown->code == "access_denied");
+    BOOST_TEST(shown->message.find("only root may") != std::string::npos);
+    BOOST_TEST(store.logins.empty());
+    BOOST_TEST(last_arguments["refresh_token"].asString().find("S3ntinel") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(rubbish_is_not_imported) {
+    peer.uid = 0;
     for (const std::string& token : {std::string(), std::string("S3ntinel\\u0001"),
                                      std::string("S3ntinel\\u00e4"), std::string(20000, 'x')}) {
         const Shown shown = import(token);

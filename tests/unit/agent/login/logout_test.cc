@@ -161,4 +161,100 @@ BOOST_AUTO_TEST_CASE(a_login_under_way_ends_with_it) {
     BOOST_TEST(waiting->json["state"].asString() == "failed");
 }
 
+BOOST_AUTO_TEST_CASE(a_token_that_a_renewal_brings_meanwhile_is_revoked_too) {
+    of_google();
+    const Shown shown = ask("logout", R"({"account":"alice@contoso.com"})");
+    time.run_due();
+    BOOST_REQUIRE(client.waiting() == 1U);
+    test::MemoryStore::Login& login = store.logins[{"contoso", kAlice}];
+    login.token = "S3ntinel-newer";
+    login.generation = 4;
+    client.answer(200, "");
+    client.answer(200, "");
+    turn();
+    BOOST_REQUIRE(shown->here);
+    BOOST_TEST(client.seen().size() == 2U);
+    BOOST_TEST(sent_field("token=S3ntinel-newer"));
+    BOOST_TEST(shown->json["revoked"].asBool());
+    BOOST_TEST(store.logins.empty());
+}
+
+// ---- logins that no rule leads to any more
+
+BOOST_AUTO_TEST_CASE(the_rule_is_gone) {
+    of_google();
+    rule.match = "bob@contoso.com";
+    client.answer(200, "");
+    const Shown shown = log_out();
+    BOOST_TEST(shown->json["kind"].asString() == "logout");
+    BOOST_TEST(shown->json["account"].asString() == kAlice);
+    BOOST_TEST(shown->json["login"].asString() == kAlice);
+    BOOST_TEST(shown->json["forgotten"].asBool());
+    BOOST_TEST(shown->json["revoked"].asBool());
+    BOOST_TEST(sent_field("token=S3ntinel-rt"));
+    BOOST_TEST(store.logins.empty());
+    BOOST_REQUIRE(changed.size() == 1U);
+    BOOST_TEST(changed.front() == "contoso/alice@contoso.com");
+    BOOST_TEST(log.count("event=logged_out uid=4242 pid=77 account=alice@contoso.com") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(the_grant_is_another) {
+    of_google();
+    rule.grant = Grant::ClientCredentials;
+    client.answer(200, "");
+    BOOST_TEST(log_out()->json["revoked"].asBool());
+    BOOST_TEST(store.logins.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_provider_is_gone) {
+    have_login();
+    provider.name = "successor";
+    for (const bool has_rule : {false, true}) {
+        rule.match = has_rule ? kAlice : "bob@contoso.com";
+        drop_service();
+        have_login();
+        const Shown shown = log_out();
+        BOOST_TEST(shown->json["forgotten"].asBool());
+        BOOST_TEST(!shown->json["revoked"].asBool());
+        BOOST_TEST(shown->json["revoke_note"].asString().find(
+                       "provider 'contoso' is not configured any more") != std::string::npos);
+        BOOST_TEST(store.logins.empty());
+        BOOST_TEST(client.seen().empty());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_client_is_another) {
+    of_google();
+    rule.match = "bob@contoso.com";
+    store.logins[{"contoso", kAlice}].client_id = "older";
+    const Shown shown = log_out();
+    BOOST_TEST(shown->json["forgotten"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString().find("client_id older") != std::string::npos);
+    BOOST_TEST(client.seen().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_login_that_another_rule_needs_stays) {
+    of_google();
+    rule.match = "billing@contoso.com";
+    rule.login = "Alice@contoso.com";
+    const Shown refused = log_out();
+    BOOST_TEST(refused->failure_class == "unknown_account");
+    BOOST_TEST(store.logins.size() == 1U);
+    BOOST_TEST(client.seen().empty());
+}
+
+BOOST_AUTO_TEST_CASE(no_rule_and_no_login_is_the_refusal_it_was) {
+    rule.match = "bob@contoso.com";
+    BOOST_TEST(log_out()->failure_class == "unknown_account");
+    BOOST_TEST(ask("logout", R"({"account":"@contoso.com"})")->code == "syntax");
+    have_login();
+    store_breaks();
+    const Shown broken = log_out();
+    BOOST_TEST(broken->code == "store_unwritable");
+    BOOST_TEST(store.logins.size() == 1U);
+    store.read_error = Error{Errc::Unavailable, "token store: locked"};
+    BOOST_TEST(log_out()->message.find("token store: locked") != std::string::npos);
+    BOOST_TEST(changed.empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

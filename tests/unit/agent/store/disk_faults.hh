@@ -29,8 +29,7 @@ public:
     DiskFault& operator=(DiskFault&&) = delete;
 };
 
-/// What happens to one read beyond the database's first page, for as long as this lives; the read
-/// after it is sound.
+/// What happens to one read of SQLite's, for as long as this lives; the read after it is sound.
 class ReadFault {
 public:
     enum class Harm { Error, Garbage };  // EIO, or other bytes than those on the disk

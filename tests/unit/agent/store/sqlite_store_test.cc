@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(an_attempt_is_remembered_until_it_ends) {
     must(open()->begin_attempt(alice(), first, then));
     auto store = open();
     BOOST_CHECK(must(store->find_login(alice()))->attempt_at == then);
-    must(store->begin_attempt(alice(), 1, then + 1h));  // the first without an end is the one
+    must(store->begin_attempt(alice(), first, then + 1h));  // the first without an end is the one
     BOOST_CHECK(must(store->find_login(alice()))->attempt_at == then);
     must(store->end_attempt(alice()));
     BOOST_TEST(!must(store->find_login(alice()))->attempt_at.has_value());
