@@ -12,7 +12,10 @@ namespace {
 /// Deeper than libcurl, OpenSSL and our own code go below the loop.
 constexpr std::size_t kStackBytes = 128UL * 1024;
 
-bool noted = false;  // one thread: the loop's
+/// What began in one turn goes on in those after it: libraries tidy up, a store answers.
+constexpr int kTurns = 16;
+
+int turns_to_wipe = 0;  // one thread: the loop's
 
 #if defined(__clang__)
 __attribute__((noinline))
@@ -26,11 +29,11 @@ void overwrite_stack() noexcept {
 
 }  // namespace
 
-void note_secret_trail() noexcept { noted = true; }
+void note_secret_trail() noexcept { turns_to_wipe = kTurns; }
 
 void wipe_secret_trail() noexcept {
-    if (noted) {
-        noted = false;
+    if (turns_to_wipe > 0) {
+        --turns_to_wipe;
         overwrite_stack();
     }
 }
