@@ -162,6 +162,12 @@ std::string token_identity(const ProviderConfig& provider, Resource resource, Gr
     field(provider.issuer);
     field(provider.token_endpoint);
     field(scope_words(provider, resource, grant));
+    for (const ClientCredential& each : provider.credentials) {
+        // Another identity of this machine is another application, whatever client_id says.
+        if (each.kind == CredentialKind::ManagedIdentity && grant == Grant::ClientCredentials) {
+            field(each.identity);
+        }
+    }
     return identity;
 }
 

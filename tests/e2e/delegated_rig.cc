@@ -68,6 +68,7 @@ DelegatedRig::DelegatedRig(DelegatedSettings settings)
     desktop["redirect_uris"].append("http://localhost");
     desktop["rotation"] = settings_.rotation;
     desktop["lifetime"] = settings_.lifetime;
+    desktop["device_expires"] = settings_.device_expires;
     if (settings_.device_slow_down) {
         desktop["device_interval"] = 1;
         desktop["device_slow_downs"] = 1;

@@ -33,6 +33,7 @@ struct DelegatedSettings {
     std::string agent_more{};       // further lines of [agent]
     std::string provider_more{};    // further lines of the provider
     bool device_slow_down = false;  // one slow_down where it was not called for, interval 1
+    int device_expires = 900;       // seconds
 };
 
 using AttributeMap = std::map<std::string, std::string>;

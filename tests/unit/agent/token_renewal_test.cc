@@ -404,6 +404,14 @@ const IdentityRow kIdentities[] = {
     {"issuer", [](ProviderConfig& p) { p.issuer = "https://other.test"; }, false},
     {"token_endpoint", [](ProviderConfig& p) { p.token_endpoint += "x"; }, false},
     {"scopes", [](ProviderConfig& p) { p.scopes[0] = {"x"}; }, false},
+    {"managed identity",
+     [](ProviderConfig& p) {
+         ClientCredential credential;
+         credential.kind = CredentialKind::ManagedIdentity;
+         credential.identity = "1111";
+         p.credentials.push_back(std::move(credential));
+     },
+     false},
     {"text moved to the next field",
      [](ProviderConfig& p) {
          p.tenant = p.client_id;
