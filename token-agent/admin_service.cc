@@ -13,6 +13,7 @@
 #include "common/text.hh"
 #include "token-agent/admin_answer.hh"
 #include "token-agent/admin_json.hh"
+#include "token-agent/secret_trail.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -121,6 +122,9 @@ void AdminService::handle(const service::Peer& peer, std::string_view block, Rep
                             .add("uid", static_cast<std::int64_t>(peer.uid))
                             .add("pid", static_cast<std::int64_t>(peer.pid))
                             .add("verb", printable(verb, 40)));
+    if (!only_looks) {
+        note_secret_trail();
+    }
     dispatch(peer, verb, arguments, std::move(reply));
 }
 

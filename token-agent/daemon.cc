@@ -12,6 +12,7 @@
 
 #include "common/service/privileges.hh"
 #include "token-agent/configured_store.hh"
+#include "token-agent/secret_trail.hh"
 
 namespace postbearer::agent {
 namespace {
@@ -195,9 +196,16 @@ void Daemon::describe(Json::Value& json) const {
         row["provider"] = each.provider;
         row["credential"] = each.what;
         row["days_left"] = static_cast<Json::Int64>(each.days_left);
+        row["successor"] = each.successor;
         json["ending_credentials"].append(std::move(row));
     }
     if (store_ == nullptr) {
+        if (!policy_->config->store_path.empty()) {
+            json["store"]["path"] = policy_->config->store_path;
+            json["store"]["trouble"] =
+                "it is not open: it could not be opened at the start (see the agent's log), or "
+                "master_key was added since. Restart postbearer-agent";
+        }
         return;
     }
     Json::Value& store = json["store"];
@@ -206,7 +214,7 @@ void Daemon::describe(Json::Value& json) const {
     store["unsaved"] = static_cast<Json::UInt64>(delegated.unsaved());
     if (!delegated.store_trouble().empty()) {
         store["trouble"] = delegated.store_trouble();
-    } else if (!store_report_.read_only.empty()) {
+    } else if (!store_report_.read_only.empty() && !delegated.store_was_written()) {
         store["trouble"] = store_report_.read_only;
     }
     if (!store_report_.set_aside.empty()) {
@@ -325,6 +333,7 @@ void Daemon::finish_renewals() {
             (void)loop_.run_one();
         } catch (const std::exception&) {  // the next turn, or the deadline
         }
+        wipe_secret_trail();
         flush_soon();
     }
 }
@@ -338,6 +347,7 @@ void Daemon::run() {
                            .add("what", error.what())
                            .add("action", "this request is given up, the agent goes on"));
         }
+        wipe_secret_trail();
         flush_soon();
     }
     (void)::sd_notify(0, "STOPPING=1");

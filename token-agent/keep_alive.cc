@@ -98,14 +98,16 @@ void KeepAlive::ended(const Place& place, const FetchResult& result) {
     line.add("account", place.second).add("provider", place.first);
     if (!result) {
         line.add("message", result.error().answer.message);
-        if (result.error().answer.failure_class != protocol::FailureClass::Transient) {
-            held_off_[place] = now + kRefusedPause;
-        } else if (result.error().answer.code == protocol::FailureCode::StoreUnwritable) {
-            waiting_.clear();  // nothing can be written, for nobody
-            next_page_.clear();
-        } else {  // an outage is not asked about for each of its logins
+        // Whatever it was: it must not stand first again and again, others wait behind it.
+        held_off_[place] = now + kRefusedPause;
+        if (result.error().answer.failure_class == protocol::FailureClass::Transient &&
+            ++failures_in_turn_[place.first] >= kOutage) {
+            // An outage is not asked about for each of its logins.
             providers_held_off_[place.first] = now + kOutagePause;
+            failures_in_turn_.erase(place.first);
         }
+    } else {
+        failures_in_turn_.erase(place.first);
     }
     services_.log.write(line);
     next();

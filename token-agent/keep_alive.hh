@@ -34,6 +34,7 @@ public:
     static constexpr std::chrono::minutes kFirstLook{1};
     static constexpr std::chrono::hours kRefusedPause{6};  // the probe of design 5
     static constexpr std::chrono::hours kOutagePause{1};   // of a provider that is away
+    static constexpr int kOutage = 5;  // failures in turn that are one of the provider
     static constexpr std::size_t kPerLook = 100;
 
     KeepAlive(const Services& services, std::shared_ptr<const AgentConfig> config);
@@ -59,6 +60,7 @@ private:
     std::string next_page_;               // cursor behind them; empty: there is nothing
     std::map<Place, BootTime> held_off_;  // not before
     std::map<std::string, BootTime> providers_held_off_;  // by name
+    std::map<std::string, int> failures_in_turn_;         // temporary ones, by provider
     Scheduler::Id timer_ = 0;
     std::shared_ptr<bool> alive_;
 };

@@ -12,6 +12,7 @@
 #include "token-agent/credentials/signing_key.hh"
 #include "token-agent/form.hh"
 #include "token-agent/providers.hh"
+#include "token-agent/secret_trail.hh"
 #include "token-agent/token_failure.hh"
 #include "token-agent/token_response.hh"
 
@@ -269,6 +270,7 @@ void TokenExchange::Attempt::redact(std::string_view secret) {
 }
 
 void TokenExchange::Attempt::answered(Result<http::Response> answer) {
+    note_secret_trail();
     judge([&]() -> TokenAnswerResult {
         if (!answer) {
             FetchFailure failure = unanswered(answer.error(), context());

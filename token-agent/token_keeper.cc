@@ -398,7 +398,16 @@ void TokenKeeper::note_failure(Entry& entry, FetchFailure failure) {
     // Refused for one mailbox, it may still be good for the others: better than nothing.
     entry.set_aside = false;
     const bool expired = !entry.token || entry.token->expires_boot() <= now;
-    const RetryPlan plan = plan_retry(failure.answer, entry.failures, expired, services_.jitter());
+    RetryPlan plan = plan_retry(failure.answer, entry.failures, expired, services_.jitter());
+    if (failure.answer.code == FailureCode::StoreUnwritable && entry.token) {
+        // Nobody was asked. When the token at hand is spent somebody will be, store or no store:
+        // a longer pause would leave a gap in between.
+        const milliseconds spent = entry.token->expires_boot() - kLastResort + 1ms - now;
+        if (spent > 0ms) {
+            plan.on_demand = std::min(plan.on_demand, spent);
+            plan.background = std::min(plan.background, spent);
+        }
+    }
     entry.attempt_after = now + plan.on_demand;
     entry.renew_at = now + plan.background;
 

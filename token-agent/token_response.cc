@@ -86,6 +86,7 @@ TokenAnswerResult read_token_response(const http::Response& response,
     // one.
     const auto bad = [&](std::string_view why, FailureClass failure_class) {
         FetchFailure failure = unusable(response, why, failure_class, context);
+        failure.answer_lost = true;  // it may have held a new refresh token
         const std::string_view refresh =
             json ? json->text_or_empty("refresh_token") : std::string_view();
         if (is_refresh_token(refresh)) {

@@ -33,7 +33,15 @@ void wipe_freed_memory() noexcept {}
 
 namespace {
 
-void wiping_free(void* block) noexcept {
+// Out of the optimiser's sight: a fortified build that could see both the allocation and this would
+// take the difference between asked and usable size for an overflow.
+#if defined(__clang__)
+#define POSTBEARER_OPAQUE __attribute__((noinline))
+#else
+#define POSTBEARER_OPAQUE __attribute__((noipa))
+#endif
+
+POSTBEARER_OPAQUE void wiping_free(void* block) noexcept {
     if (block != nullptr) {
         ::explicit_bzero(block, ::malloc_usable_size(block));
         ::free(block);
@@ -41,7 +49,7 @@ void wiping_free(void* block) noexcept {
 }
 
 /// realloc(3) would leave the old block behind as it is.
-void* wiping_realloc(void* block, std::size_t size) noexcept {
+POSTBEARER_OPAQUE void* wiping_realloc(void* block, std::size_t size) noexcept {
     if (block == nullptr) {
         return ::malloc(size);
     }

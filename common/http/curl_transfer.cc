@@ -108,6 +108,16 @@ Result<std::unique_ptr<Transfer>> Transfer::make(Request request) {
     return transfer;
 }
 
+/// Other TLS libraries of libcurl know no SSL_CTX, or call something else by that name.
+bool uses_openssl() {
+    static const bool answer = [] {
+        const curl_version_info_data* const about = curl_version_info(CURLVERSION_NOW);
+        return about != nullptr && about->ssl_version != nullptr &&
+               std::string_view(about->ssl_version).starts_with("OpenSSL/");
+    }();
+    return answer;
+}
+
 template <typename Value>
 void Transfer::set(CURLoption option, Value value) {
     set_up_ = curl_easy_setopt(easy_.get(), option, value) == CURLE_OK && set_up_;
@@ -121,7 +131,9 @@ void Transfer::set_safe_defaults() {
     set(CURLOPT_SSL_VERIFYPEER, 1L);
     set(CURLOPT_SSL_VERIFYHOST, 2L);
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    set(CURLOPT_SSL_CTX_FUNCTION, &Transfer::on_tls_context);
+    if (uses_openssl()) {
+        set(CURLOPT_SSL_CTX_FUNCTION, &Transfer::on_tls_context);
+    }
     if (!request_.transport.ca_file.empty()) {
         set(CURLOPT_CAINFO, request_.transport.ca_file.c_str());
         // Debian builds in a CApath as well, which would go on trusting the system's CAs.

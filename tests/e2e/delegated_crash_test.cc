@@ -76,7 +76,7 @@ public:
         std::printf("rotation %s, POSTBEARER_SEED=%llu\n", rotation.c_str(),
                     static_cast<unsigned long long>(seed_));
         launch({});
-        for (const char* account : {kAlice, kBob, kCarol}) {
+        for (const char* account : {kAliceUser, kBobUser, kCarol}) {
             (void)rig_.log_in(account);
             (void)rig_.good_token(account);
         }
@@ -102,7 +102,7 @@ public:
                 std::find(unlucky_.begin(), unlucky_.end(), account) != unlucky_.end();
             BOOST_TEST(rig_.refreshes(account) == !lost, account);
         }
-        for (const char* account : {kAlice, kBob, kCarol}) {
+        for (const char* account : {kAliceUser, kBobUser, kCarol}) {
             BOOST_TEST(rig_.refreshes(account), account);
         }
         BOOST_TEST(rig_.good_token(kAppOnlyAccount)["status"] == "ok");
@@ -280,7 +280,7 @@ private:
         rig_.agent().log().wait_for_count(1, line);
         BOOST_TEST(rig_.agent().log().count(line) == 1U);
         // Nobody else has noticed.
-        BOOST_TEST(rig_.refreshes(kAlice));
+        BOOST_TEST(rig_.refreshes(kAliceUser));
     }
 
     void next_key() {
@@ -336,7 +336,7 @@ private:
         const std::string& account = accounts_[chosen];
         const bool lost = std::find(unlucky_.begin(), unlucky_.end(), account) != unlucky_.end();
         BOOST_TEST(rig_.refreshes(account) == !lost, account);
-        BOOST_TEST(rig_.refreshes(kBob));
+        BOOST_TEST(rig_.refreshes(kBobUser));
     }
 
     void go_back_to_version_1() {

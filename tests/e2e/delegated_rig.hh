@@ -21,8 +21,8 @@ namespace postbearer::test {
 
 /// An application alone, beside the logins: it must go on whatever happens to the store.
 inline constexpr const char* kAppOnlyAccount = "relay@app.test";
-inline constexpr const char* kAlice = "alice@contoso.test";
-inline constexpr const char* kBob = "bob@contoso.test";
+inline constexpr const char* kAliceUser = "alice@contoso.test";
+inline constexpr const char* kBobUser = "bob@contoso.test";
 inline constexpr const char* kCarol = "carol@contoso.test";
 
 struct DelegatedSettings {

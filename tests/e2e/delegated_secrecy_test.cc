@@ -176,12 +176,12 @@ BOOST_AUTO_TEST_CASE(the_search_finds_what_is_there) {
 
 BOOST_AUTO_TEST_CASE(imported_and_rotated) {
     Rig rig;
-    (void)rig.import_token(kAlice, rig.next_canary());
+    (void)rig.import_token(kAliceUser, rig.next_canary());
     rig.check_memory("imported");
     for (int i = 0; i < 5; ++i) {
         rig.answer_with_next_canary();
-        rig.keep(rig.cli({"refresh", kAlice}));
-        (void)rig.good_token(kAlice);
+        rig.keep(rig.cli({"refresh", kAliceUser}));
+        (void)rig.good_token(kAliceUser);
     }
     rig.check_memory("rotated");
     rig.check_everything_else();
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(imported_and_rotated) {
     rig.check_everything_else();
     rig.agent().start();
     rig.answer_with_next_canary();
-    rig.keep(rig.cli({"refresh", kAlice}));
+    rig.keep(rig.cli({"refresh", kAliceUser}));
     rig.check_memory("after a restart");
     rig.check_everything_else();
     rig.agent().stop();
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(imported_and_rotated) {
 BOOST_AUTO_TEST_CASE(refused_in_all_ways) {
     Rig rig;
     const std::string secret = rig.next_canary();
-    (void)rig.import_token(kAlice, secret);
+    (void)rig.import_token(kAliceUser, secret);
     const std::vector<std::string> refusals{
         R"({"kind":"error","aadsts":50173,"description":"AADSTS50173: )" + secret + "\"}",
         R"({"kind":"respond","status":400,"body":{"error":")" + secret.substr(0, 60) + "\"}}",
@@ -211,8 +211,8 @@ BOOST_AUTO_TEST_CASE(refused_in_all_ways) {
         R"({"kind":"html"})"};
     for (const std::string& refusal : refusals) {
         (void)rig.rehearsal().behave(R"({"grant":"refresh_token","times":1,"do":)" + refusal + "}");
-        rig.keep(rig.cli({"refresh", kAlice}));
-        rig.keep(rig.cli({"status", kAlice, "--json"}));
+        rig.keep(rig.cli({"refresh", kAliceUser}));
+        rig.keep(rig.cli({"status", kAliceUser, "--json"}));
         rig.rehearsal().forget_behaviours();
     }
     rig.check_memory("refused");
@@ -226,11 +226,11 @@ BOOST_AUTO_TEST_CASE(a_login_by_device) {
     order["do"]["set"]["refresh_token"] = rig.next_canary();
     (void)rig.rehearsal().behave(order.toStyledString());
     Json::Value arguments;
-    arguments["account"] = kAlice;
+    arguments["account"] = kAliceUser;
     arguments["flow"] = "device";
     arguments["resources"].append("smtp");
     Json::Value now = rig.admin_ok("login_start", arguments);
-    rig.rehearsal().approve_device(now["user_code"].asString(), kAlice);
+    rig.rehearsal().approve_device(now["user_code"].asString(), kAliceUser);
     Json::Value session;
     session["session"] = now["session"];
     wait_until("the login", [&] {
@@ -240,9 +240,9 @@ BOOST_AUTO_TEST_CASE(a_login_by_device) {
     BOOST_TEST(now["state"].asString() == "done", now.toStyledString());
     rig.check_memory("logged in");
     rig.answer_with_next_canary();
-    rig.keep(rig.cli({"refresh", kAlice}));
+    rig.keep(rig.cli({"refresh", kAliceUser}));
     rig.check_memory("used");
-    rig.keep(rig.cli({"logout", kAlice}));
+    rig.keep(rig.cli({"logout", kAliceUser}));
     rig.check_memory("logged out");
     rig.check_everything_else();
     rig.agent().stop();
@@ -251,7 +251,7 @@ BOOST_AUTO_TEST_CASE(a_login_by_device) {
 /// Sealed to a passphrase, which is a secret as well.
 BOOST_AUTO_TEST_CASE(exported) {
     Rig rig;
-    (void)rig.import_token(kAlice, rig.next_canary());
+    (void)rig.import_token(kAliceUser, rig.next_canary());
     const std::string passphrase = "Canary of a passphrase, forty letters or more, 7f3a";
     write_file(rig.directory() / "passphrase.secret", passphrase + "\n", 0600);
     rig.keep(rig.cli({"export", rig.directory() / "export", "--passphrase-file",
@@ -265,7 +265,7 @@ BOOST_AUTO_TEST_CASE(exported) {
 
 BOOST_AUTO_TEST_CASE(a_crash_leaves_no_core) {
     Rig rig;
-    (void)rig.import_token(kAlice, rig.next_canary());
+    (void)rig.import_token(kAliceUser, rig.next_canary());
     const std::string pid = std::to_string(rig.agent().pid());
     // Whatever the limits of whoever starts it are.
     const std::string limits = read_file("/proc/" + pid + "/limits");

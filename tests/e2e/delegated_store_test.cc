@@ -107,8 +107,8 @@ BOOST_AUTO_TEST_SUITE(delegated_store_test)
 BOOST_AUTO_TEST_CASE(twenty_at_once_on_a_single_use_refresh_token) {
     DelegatedRig rig({.rotation = "strict", .lifetime = 2});
     rig.agent().start();
-    (void)rig.log_in(kAlice);
-    const AttributeMap first = rig.good_token(kAlice);
+    (void)rig.log_in(kAliceUser);
+    const AttributeMap first = rig.good_token(kAliceUser);
     rig.agent().stop();
     wait_until("the access token to expire", [&] { return seconds_left(first) < 0; });
     (void)rig.rehearsal().order("PUT", "/clients/22222222-2222-2222-2222-222222222222",
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(twenty_at_once_on_a_single_use_refresh_token) {
 BOOST_AUTO_TEST_CASE(resources_of_one_login_take_their_turns) {
     DelegatedRig rig({.rotation = "strict"});
     rig.agent().start();
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     std::array<std::unique_ptr<RawClient>, 3> clients;
     constexpr const char* kResources[] = {"smtp", "imap", "graph"};
     for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -163,20 +163,20 @@ BOOST_AUTO_TEST_CASE(resources_of_one_login_take_their_turns) {
 BOOST_AUTO_TEST_CASE(disk_full) {
     SmallDiskRig small({.rotation = "strict", .lifetime = 30});
     DelegatedRig& rig = small.rig;
-    (void)rig.log_in(kAlice);
-    const AttributeMap first = rig.good_token(kAlice);
+    (void)rig.log_in(kAliceUser);
+    const AttributeMap first = rig.good_token(kAliceUser);
     small.disk.fill();
     // The token at hand does; nothing that would replace the refresh token is begun.
     const std::uint64_t before = rig.rehearsal().counter("refresh_requests");
-    BOOST_TEST(!rig.refreshes(kAlice));
-    BOOST_TEST(rig.token(kAlice)["status"] == "ok");
+    BOOST_TEST(!rig.refreshes(kAliceUser));
+    BOOST_TEST(rig.token(kAliceUser)["status"] == "ok");
     BOOST_TEST(rig.rehearsal().counter("refresh_requests") == before);
     (void)rig.agent().log().wait_for("event=store_unwritable");
     BOOST_TEST(!rig.admin_ok("status")["store"]["trouble"].asString().empty());
     check_app_only_goes_on(rig);
     // Then it has truly expired, and there is nothing left to hand out.
     wait_until("the access token to expire", [&] { return seconds_left(first) < 0; });
-    BOOST_TEST(rig.good_token(kAlice)["token"] != AttributeMap(first)["token"]);
+    BOOST_TEST(rig.good_token(kAliceUser)["token"] != AttributeMap(first)["token"]);
     (void)rig.agent().log().wait_for("event=refresh_token_not_saved");
     BOOST_TEST(rig.admin_ok("status")["store"]["unsaved"].asUInt64() == 1U);
     BOOST_TEST(rig.store_is_intact());
@@ -185,33 +185,33 @@ BOOST_AUTO_TEST_CASE(disk_full) {
     BOOST_TEST(rig.admin_ok("status")["store"]["unsaved"].asUInt64() == 0U);
     rig.agent().kill();
     rig.agent().start();
-    BOOST_TEST(rig.refreshes(kAlice));  // the newest one is what was written
+    BOOST_TEST(rig.refreshes(kAliceUser));  // the newest one is what was written
     BOOST_TEST(rig.rehearsal().counter("refresh_reuse") == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(read_only_store) {
     SmallDiskRig small({.rotation = "lenient"});
     DelegatedRig& rig = small.rig;
-    (void)rig.log_in(kAlice);
-    const std::string token = rig.good_token(kAlice)["token"];
+    (void)rig.log_in(kAliceUser);
+    const std::string token = rig.good_token(kAliceUser)["token"];
     rig.agent().stop();
     small.disk.make_read_only();
     rig.agent().start();
     (void)rig.agent().log().wait_for("event=store_read_only");
-    BOOST_TEST(rig.good_token(kAlice)["token"] == token);
+    BOOST_TEST(rig.good_token(kAliceUser)["token"] == token);
     check_app_only_goes_on(rig);
-    BOOST_TEST(!rig.refreshes(kAlice));
-    BOOST_TEST(rig.good_token(kAlice)["token"] == token);
+    BOOST_TEST(!rig.refreshes(kAliceUser));
+    BOOST_TEST(rig.good_token(kAliceUser)["token"] == token);
     small.disk.make_writable();
-    BOOST_TEST(rig.refreshes(kAlice));
-    BOOST_TEST(rig.good_token(kAlice)["token"] != token);
+    BOOST_TEST(rig.refreshes(kAliceUser));
+    BOOST_TEST(rig.good_token(kAliceUser)["token"] != token);
 }
 
 BOOST_AUTO_TEST_CASE(corrupt_database) {
     DelegatedRig rig;
     rig.agent().start();
-    (void)rig.log_in(kAlice);
-    (void)rig.good_token(kAlice);
+    (void)rig.log_in(kAliceUser);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
     const std::size_t size = size_of_file(rig.agent().store());
     std::string bytes = read_file(rig.agent().store());
@@ -228,13 +228,13 @@ BOOST_AUTO_TEST_CASE(corrupt_database) {
     }
     BOOST_TEST(kept == 1U);
     check_app_only_goes_on(rig);
-    AttributeMap answer = rig.token(kAlice);
+    AttributeMap answer = rig.token(kAliceUser);
     BOOST_TEST(answer["class"] == "needs_user");
     BOOST_TEST(answer["code"] == "not_logged_in");
     BOOST_TEST(contains(answer["message"], "postbearer login alice@contoso.test"));
     BOOST_TEST(!rig.admin_ok("status")["store"]["set_aside"].asString().empty());
-    (void)rig.log_in(kAlice);
-    (void)rig.good_token(kAlice);
+    (void)rig.log_in(kAliceUser);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
 }
 
@@ -242,17 +242,17 @@ BOOST_AUTO_TEST_CASE(empty_and_truncated_database) {
     DelegatedRig rig;
     for (const bool empty : {true, false}) {
         rig.agent().start();
-        (void)rig.log_in(kAlice);
+        (void)rig.log_in(kAliceUser);
         rig.agent().kill();  // so that its log stays beside it
         const std::string bytes = read_file(rig.agent().store());
         write_file(rig.agent().store(), empty ? "" : bytes.substr(0, bytes.size() / 2), 0600);
         std::filesystem::remove(rig.agent().store().string() + (empty ? "-none" : "-wal"));
         rig.agent().start();
         check_app_only_goes_on(rig);
-        (void)rig.token(kAlice);
+        (void)rig.token(kAliceUser);
         BOOST_TEST(rig.agent().running());
-        (void)rig.log_in(kAlice);
-        (void)rig.good_token(kAlice);
+        (void)rig.log_in(kAliceUser);
+        (void)rig.good_token(kAliceUser);
         rig.agent().stop();
         BOOST_TEST(rig.sql("PRAGMA quick_check;") == "ok\n");
     }
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(empty_and_truncated_database) {
 BOOST_AUTO_TEST_CASE(swapped_records) {
     DelegatedRig rig({.agent_more = "store_access_tokens = false"});
     rig.agent().start();
-    for (const char* account : {kAlice, kBob, kCarol}) {
+    for (const char* account : {kAliceUser, kBobUser, kCarol}) {
         (void)rig.log_in(account);
         (void)rig.good_token(account);
     }
@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(swapped_records) {
     rig.agent().start();
     const std::uint64_t before = rig.rehearsal().counter("refresh_requests");
     std::size_t refused = 0;
-    for (const char* account : {kAlice, kBob, kCarol}) {
+    for (const char* account : {kAliceUser, kBobUser, kCarol}) {
         AttributeMap answer = rig.token(account);
         if (answer["status"] != "ok") {
             ++refused;
@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE(swapped_records) {
     rig.agent().stop();
     write_file(rig.agent().store(), backup, 0600);
     rig.agent().start();
-    for (const char* account : {kAlice, kBob, kCarol}) {
+    for (const char* account : {kAliceUser, kBobUser, kCarol}) {
         (void)rig.good_token(account);
     }
     rig.agent().stop();
@@ -305,15 +305,15 @@ BOOST_AUTO_TEST_CASE(swapped_records) {
 BOOST_AUTO_TEST_CASE(a_record_of_another_generation_does_not_open) {
     DelegatedRig rig({.agent_more = "store_access_tokens = false"});
     rig.agent().start();
-    (void)rig.log_in(kAlice);
-    (void)rig.good_token(kAlice);
-    BOOST_TEST(rig.refreshes(kAlice));
+    (void)rig.log_in(kAliceUser);
+    (void)rig.good_token(kAliceUser);
+    BOOST_TEST(rig.refreshes(kAliceUser));
     rig.agent().stop();
     (void)rig.sql(
         "UPDATE record SET (name, secret) = (SELECT name, secret FROM record WHERE slot = "
         "'previous') WHERE slot = 'refresh';");
     rig.agent().start();
-    (void)rig.good_token(kAlice);  // the generation before is still where it belongs
+    (void)rig.good_token(kAliceUser);  // the generation before is still where it belongs
     (void)rig.agent().log().wait_for("event=login_damaged.*alice@contoso.test");
     rig.agent().stop();
 }
@@ -321,7 +321,7 @@ BOOST_AUTO_TEST_CASE(a_record_of_another_generation_does_not_open) {
 BOOST_AUTO_TEST_CASE(wrong_key) {
     DelegatedRig rig;
     rig.agent().start();
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     rig.agent().stop();
     const std::string good = rig.agent().settings().master_keys[0];
     rig.agent().settings().master_keys = {"another key of thirty-two bytes."};
@@ -330,7 +330,7 @@ BOOST_AUTO_TEST_CASE(wrong_key) {
     BOOST_TEST(contains(log_of(rig), "If the master key is lost"));
     rig.agent().settings().master_keys = {"another key of thirty-two bytes.", good};
     rig.agent().start();
-    (void)rig.good_token(kAlice);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
 }
 
@@ -338,7 +338,7 @@ BOOST_AUTO_TEST_CASE(wrong_key) {
 BOOST_AUTO_TEST_CASE(lost_key) {
     DelegatedRig rig;
     rig.agent().start();
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     rig.agent().stop();
     rig.agent().settings().master_keys = {"the new key, of thirty-two bytes"};
     BOOST_TEST(refused_start(rig).code == 78);
@@ -350,9 +350,9 @@ BOOST_AUTO_TEST_CASE(lost_key) {
     }
     rig.agent().start();
     check_app_only_goes_on(rig);
-    BOOST_TEST(rig.token(kAlice)["code"] == "not_logged_in");
-    (void)rig.log_in(kAlice);
-    (void)rig.good_token(kAlice);
+    BOOST_TEST(rig.token(kAliceUser)["code"] == "not_logged_in");
+    (void)rig.log_in(kAliceUser);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
 }
 
@@ -364,12 +364,12 @@ BOOST_AUTO_TEST_CASE(clock_an_hour_ahead) {
         {"FAKETIME", "+3600"},
         {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}};
     rig.agent().start();
-    (void)rig.log_in(kAlice);
-    AttributeMap token = rig.good_token(kAlice);
+    (void)rig.log_in(kAliceUser);
+    AttributeMap token = rig.good_token(kAliceUser);
     // By its own clock, which is how whoever asks will read it.
     BOOST_TEST(seconds_left(token) > 3600 + 3500);
     check_app_only_goes_on(rig);
-    BOOST_TEST(rig.refreshes(kAlice));
+    BOOST_TEST(rig.refreshes(kAliceUser));
     // What is refused meanwhile tells why it may have been.
     (void)rig.rehearsal().behave(
         R"({"grant":"client_credentials","do":{"kind":"error","aadsts":700024}})");
@@ -381,14 +381,14 @@ BOOST_AUTO_TEST_CASE(clock_an_hour_ahead) {
     // The clock is put right: what was stored under the wrong one does not outlive its time.
     rig.agent().settings().environment.clear();
     rig.agent().start();
-    BOOST_TEST(seconds_left(rig.good_token(kAlice)) <= 3600);
+    BOOST_TEST(seconds_left(rig.good_token(kAliceUser)) <= 3600);
     rig.agent().stop();
 }
 
 BOOST_AUTO_TEST_CASE(newer_schema) {
     DelegatedRig rig;
     rig.agent().start();
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     rig.agent().stop();
     const std::string version = rig.sql("PRAGMA user_version;");
     (void)rig.sql("PRAGMA user_version = 99;");
@@ -398,19 +398,19 @@ BOOST_AUTO_TEST_CASE(newer_schema) {
     BOOST_TEST(read_file(rig.agent().store()) == before);
     (void)rig.sql("PRAGMA user_version = " + version + ";");
     rig.agent().start();
-    (void)rig.good_token(kAlice);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
 }
 
 BOOST_AUTO_TEST_CASE(older_schema_is_migrated_and_a_copy_is_kept) {
     DelegatedRig rig;
     rig.agent().start();
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     rig.agent().stop();
     (void)rig.sql("ALTER TABLE record DROP COLUMN attempt_at; PRAGMA user_version = 1;");
     rig.agent().start();
     const std::string line = rig.agent().log().wait_for("event=store_migrated");
-    (void)rig.good_token(kAlice);
+    (void)rig.good_token(kAliceUser);
     std::size_t copies = 0;
     for (const auto& entry : std::filesystem::directory_iterator(rig.agent().store_directory())) {
         if (entry.path().extension() == ".bak") {
@@ -429,7 +429,7 @@ BOOST_AUTO_TEST_CASE(older_schema_is_migrated_and_a_copy_is_kept) {
 BOOST_AUTO_TEST_CASE(a_store_that_others_may_read_is_refused) {
     DelegatedRig rig;
     rig.agent().start();
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     rig.agent().stop();
     std::filesystem::permissions(rig.agent().store(), std::filesystem::perms::group_read,
                                  std::filesystem::perm_options::add);
@@ -451,16 +451,16 @@ BOOST_AUTO_TEST_CASE(a_store_that_others_may_read_is_refused) {
     BOOST_TEST(said.status.code == 78);
     BOOST_TEST(contains(said.error, "chmod"), said.error);
     rig.agent().start();
-    (void)rig.good_token(kAlice);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
 }
 
 BOOST_AUTO_TEST_CASE(nothing_in_the_store_is_in_clear) {
     DelegatedRig rig({.rotation = "strict"});
     rig.agent().start();
-    const std::string minted = rig.mint(kAlice);
-    (void)rig.import_token(kAlice, minted);
-    AttributeMap token = rig.good_token(kAlice);
+    const std::string minted = rig.mint(kAliceUser);
+    (void)rig.import_token(kAliceUser, minted);
+    AttributeMap token = rig.good_token(kAliceUser);
     rig.agent().kill();  // its log is there too
     for (const auto& entry : std::filesystem::directory_iterator(rig.agent().store_directory())) {
         const std::string bytes = read_file(entry.path());

@@ -34,7 +34,7 @@ AgentProvider google_provider(const Rehearsal& rehearsal) {
     return provider;
 }
 
-/// kAlice and kBob log in themselves.
+/// kAliceUser and kBobUser log in themselves.
 struct UserRig : ProviderRig {
     UserRig() {
         Json::Value client;
@@ -50,8 +50,8 @@ struct UserRig : ProviderRig {
         provider.secret = kSecret;
         provider.more = google_endpoints(rehearsal());
         settings().providers.push_back(provider);
-        add_account(kAlice, "google", "delegated");
-        add_account(kBob, "google", "delegated");
+        add_account(kAliceUser, "google", "delegated");
+        add_account(kBobUser, "google", "delegated");
         start();
     }
 
@@ -114,33 +114,34 @@ BOOST_AUTO_TEST_SUITE(google_test)
 
 BOOST_AUTO_TEST_CASE(a_user_consents_in_the_browser) {
     UserRig rig;
-    const std::string said = rig.log_in(kAlice);
+    const std::string said = rig.log_in(kAliceUser);
     BOOST_TEST(contains(said, "(confirmed by id_token)"), said);
     const std::vector<Json::Value> pages = rig.seen("authorize");
     BOOST_REQUIRE(pages.size() == 1U);  // one consent, whatever it is for
     BOOST_TEST(pages[0]["login"]["access_type"].asString() == "offline");
     BOOST_TEST(pages[0]["login"]["prompt"].asString() == "consent");
-    BOOST_TEST(pages[0]["login"]["login_hint"].asString() == kAlice);
+    BOOST_TEST(pages[0]["login"]["login_hint"].asString() == kAliceUser);
     BOOST_TEST(pages[0]["login"]["code_challenge_method"].asString() == "S256");
     BOOST_TEST(contains(pages[0]["scope"].asString(), kScope));
     BOOST_TEST(contains(pages[0]["scope"].asString(), "email"));
     BOOST_TEST(!contains(pages[0]["scope"].asString(), "offline_access"));  // Google has none
     BOOST_TEST(pages[0]["unknown_parameters"].empty());
     for (const char* resource : {"smtp", "imap", "pop"}) {
-        BOOST_TEST(rig.origin_of(rig.good_token(kAlice, resource))["user"].asString() == kAlice);
+        BOOST_TEST(rig.origin_of(rig.good_token(kAliceUser, resource))["user"].asString() ==
+                   kAliceUser);
     }
-    BOOST_TEST(!rig.cli({"token", kBob}).ok());
+    BOOST_TEST(!rig.cli({"token", kBobUser}).ok());
 
     // Again: she has consented before, and without prompt=consent there would be no refresh token.
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     BOOST_TEST(rig.refresh_tokens().size() == 2U);
-    BOOST_TEST(rig.cli({"refresh", kAlice}).ok());
+    BOOST_TEST(rig.cli({"refresh", kAliceUser}).ok());
     rig.agent().stop();
 }
 
 BOOST_AUTO_TEST_CASE(refreshed_without_rotation) {
     UserRig rig;
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     rig.rehearsal().forget_records();
     std::set<std::string> tokens;
     for (int i = 0; i < 4; ++i) {
@@ -148,8 +149,8 @@ BOOST_AUTO_TEST_CASE(refreshed_without_rotation) {
             rig.agent().kill();
             rig.agent().start();
         }
-        BOOST_TEST(rig.cli({"refresh", kAlice}).ok());
-        tokens.insert(rig.good_token(kAlice));
+        BOOST_TEST(rig.cli({"refresh", kAliceUser}).ok());
+        tokens.insert(rig.good_token(kAliceUser));
     }
     BOOST_TEST(tokens.size() == 4U);
     std::set<std::string> sent;
@@ -161,7 +162,7 @@ BOOST_AUTO_TEST_CASE(refreshed_without_rotation) {
     }
     BOOST_TEST(rig.rehearsal().counter("refresh_successes") >= 4U);
     BOOST_TEST(sent.size() == 1U);
-    const Finished status = rig.cli({"status", kAlice, "--json"});
+    const Finished status = rig.cli({"status", kAliceUser, "--json"});
     BOOST_TEST(json_of(status.output)["accounts"][0]["state"].asString() == "active",
                status.output);
     rig.agent().stop();
@@ -169,57 +170,57 @@ BOOST_AUTO_TEST_CASE(refreshed_without_rotation) {
 
 BOOST_AUTO_TEST_CASE(logout_revokes) {
     UserRig rig;
-    (void)rig.log_in(kAlice);
-    (void)rig.log_in(kBob);
-    (void)rig.good_token(kAlice);
+    (void)rig.log_in(kAliceUser);
+    (void)rig.log_in(kBobUser);
+    (void)rig.good_token(kAliceUser);
     // No verb takes another one's option and goes on without it.
-    const Finished unknown = rig.cli({"logout", kAlice, "--dry-run"});
+    const Finished unknown = rig.cli({"logout", kAliceUser, "--dry-run"});
     BOOST_TEST(unknown.status.code == 2);
     BOOST_TEST(contains(unknown.error, "--dry-run belongs to other verbs"), unknown.error);
     BOOST_TEST(rig.rehearsal().counter("revocations") == 0U);
-    const Finished said = rig.cli({"logout", kAlice});
+    const Finished said = rig.cli({"logout", kAliceUser});
     BOOST_TEST(said.ok(), said.output + said.error);
     BOOST_TEST(rig.rehearsal().counter("revocations") == 1U);
     std::map<std::string, std::string> states;
     for (const Json::Value& each : rig.refresh_tokens()) {
         states[each["user"].asString()] = each["state"].asString();
     }
-    BOOST_TEST(states[kAlice] == "revoked");
-    BOOST_TEST(states[kBob] == "valid");
-    AttributeMap gone = rig.token(kAlice);
+    BOOST_TEST(states[kAliceUser] == "revoked");
+    BOOST_TEST(states[kBobUser] == "valid");
+    AttributeMap gone = rig.token(kAliceUser);
     BOOST_TEST(gone["class"] == "needs_user");
     BOOST_TEST(gone["code"] == "not_logged_in");
-    (void)rig.good_token(kBob);
+    (void)rig.good_token(kBobUser);
     rig.agent().stop();
 }
 
 /// Revoked in the account's settings: Google says invalid_grant from then on.
 BOOST_AUTO_TEST_CASE(access_withdrawn_at_google) {
     UserRig rig;
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     Json::Value whose;
-    whose["user"] = kAlice;
+    whose["user"] = kAliceUser;
     (void)rig.rehearsal().order("POST", "/refresh_tokens/revoke", whose.toStyledString());
-    const Finished refused = rig.cli({"refresh", kAlice});
+    const Finished refused = rig.cli({"refresh", kAliceUser});
     BOOST_TEST(!refused.ok());
     const std::string told = refused.output + refused.error;
     BOOST_TEST(contains(told, "invalid_grant"), told);
     const std::string line = rig.agent().log().wait_for("event=account_needs_user ");
-    BOOST_TEST(contains(line, std::string("postbearer login ") + kAlice), line);
-    (void)rig.log_in(kAlice);
-    BOOST_TEST(rig.cli({"refresh", kAlice}).ok());
+    BOOST_TEST(contains(line, std::string("postbearer login ") + kAliceUser), line);
+    (void)rig.log_in(kAliceUser);
+    BOOST_TEST(rig.cli({"refresh", kAliceUser}).ok());
     rig.agent().stop();
 }
 
 BOOST_AUTO_TEST_CASE(service_account_acts_for_each_mailbox) {
     ServiceRig rig;
-    for (const char* mailbox : {kAlice, kBob}) {
+    for (const char* mailbox : {kAliceUser, kBobUser}) {
         BOOST_TEST(rig.origin_of(rig.good_token(mailbox))["user"].asString() == mailbox);
         BOOST_TEST(rig.cli({"refresh", mailbox}).ok());
     }
     const std::vector<Json::Value> asked = rig.seen("google_token");
     BOOST_REQUIRE(asked.size() == 4U);
-    const std::vector<std::string> subjects{kAlice, kAlice, kBob, kBob};
+    const std::vector<std::string> subjects{kAliceUser, kAliceUser, kBobUser, kBobUser};
     for (std::size_t i = 0; i < asked.size(); ++i) {
         BOOST_TEST(asked[i]["login"]["user"].asString() == subjects[i]);  // sub
         BOOST_TEST(contains(asked[i]["grant_type"].asString(), "jwt-bearer"));
@@ -236,7 +237,7 @@ BOOST_AUTO_TEST_CASE(missing_delegation_is_told) {
     for (const char* part : {"domain-wide delegation", kServiceClient, kScope}) {
         BOOST_TEST(contains(refused["message"], part), refused["message"]);
     }
-    (void)rig.good_token(kAlice);  // it is about that one alone
+    (void)rig.good_token(kAliceUser);  // it is about that one alone
     rig.agent().stop();
     BOOST_TEST(!contains(read_file(rig.agent().log_path()), "eyJ"));
 }

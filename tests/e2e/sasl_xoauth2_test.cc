@@ -101,13 +101,13 @@ struct Rig : ProviderRig {
             write_file(token_file(name), json.toStyledString(), 0600);
         };
         Json::Value alice;
-        alice["refresh_token"] = refresh_token(kOffice, kAlice, kMailScopes, kTenant);
-        write(kAlice, alice);
+        alice["refresh_token"] = refresh_token(kOffice, kAliceUser, kMailScopes, kTenant);
+        write(kAliceUser, alice);
         Json::Value bob;
         bob["client_id"] = kDesktop;
         bob["client_secret"] = "";
-        bob["refresh_token"] = refresh_token(kDesktop, kBob, kMailScopes, kTenant);
-        write(std::string(kBob) + ".json", bob);
+        bob["refresh_token"] = refresh_token(kDesktop, kBobUser, kMailScopes, kTenant);
+        write(std::string(kBobUser) + ".json", bob);
         Json::Value carol;
         carol["client_id"] = kElsewhere;
         carol["client_secret"] = kElsewhereSecret;
@@ -136,7 +136,7 @@ struct Rig : ProviderRig {
             "--account",
             std::string("app@contoso.test=") + token_file("app").string()};
         words.insert(words.end(), more.begin(), more.end());
-        for (const std::string& name : {std::string(kAlice), std::string(kBob) + ".json",
+        for (const std::string& name : {std::string(kAliceUser), std::string(kBobUser) + ".json",
                                         std::string("carol"), std::string("app")}) {
             words.push_back(token_file(name));
         }
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(files_are_taken_over) {
     const auto before = snapshot(rig.peer());
     const Finished said = rig.import();
     BOOST_REQUIRE_MESSAGE(said.ok(), said.output << said.error);
-    for (const char* account : {kAlice, kBob, kCarol}) {
+    for (const char* account : {kAliceUser, kBobUser, kCarol}) {
         BOOST_TEST(contains(said.output, std::string(account) + ": login taken over"), said.output);
     }
     BOOST_TEST(rig.proxy.heads().empty());  // nothing was asked of anybody yet
@@ -174,8 +174,8 @@ BOOST_AUTO_TEST_CASE(files_are_taken_over) {
         const char* endpoint;  // of the refresh
     };
     constexpr const char* kMicrosoft = "/contoso.test/oauth2/v2.0/token";
-    const Row rows[] = {{kAlice, kOffice, kAlice, kAlice, kMicrosoft},
-                        {kBob, kDesktop, kBob, kBob, kMicrosoft},
+    const Row rows[] = {{kAliceUser, kOffice, kAliceUser, kAliceUser, kMicrosoft},
+                        {kBobUser, kDesktop, kBobUser, kBobUser, kMicrosoft},
                         {kCarol, kElsewhere, kCarol, kShared, "/oidc/token"},
                         {"app@contoso.test", kOffice, "", "app@contoso.test", kMicrosoft}};
     for (const Row& row : rows) {
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(files_are_taken_over) {
         BOOST_TEST(contains(head, "CONNECT login.microsoftonline.com:443 "), head);
     }
     BOOST_TEST(!rig.proxy.heads().empty());
-    BOOST_TEST(rig.cli({"refresh", kAlice}).ok());
+    BOOST_TEST(rig.cli({"refresh", kAliceUser}).ok());
 
     BOOST_TEST((snapshot(rig.peer()) == before), "the files of sasl-xoauth2 have changed");
     rig.agent().stop();
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(they_stay_taken_over) {
     rig.agent().kill();
     std::filesystem::remove_all(rig.peer());
     rig.agent().start();
-    for (const char* account : {kAlice, kBob, kCarol, "app@contoso.test"}) {
+    for (const char* account : {kAliceUser, kBobUser, kCarol, "app@contoso.test"}) {
         (void)rig.good_token(account);
     }
     struct stat status {};
@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(dry_run_changes_nothing) {
     BOOST_TEST((snapshot(rig.peer()) == peer));
     BOOST_TEST((configuration() == before));
     BOOST_TEST(rig.rehearsal().counter("token_requests") == 0U);
-    AttributeMap refused = rig.token(kAlice);
+    AttributeMap refused = rig.token(kAliceUser);
     BOOST_TEST(refused["class"] == "unknown_account");
     // The other kind of import has no dry run, so it must not go on without one.
     const Finished other = rig.cli({"import", rig.conf(), "--dry-run"});

@@ -116,7 +116,8 @@ HttpAnswer ManagedIdentityRoom::serve_imds(const Parameters& asked, RequestRecor
     const auto& all = state_.imds;
     const auto found = std::find_if(all.begin(), all.end(), [&](const ManagedIdentity& one) {
         return named == 0 ? one.system || all.size() == 1
-                          : one.client_id == client_id || one.object_id == object_id ||
+                          : one.client_id == client_id ||
+                                (!object_id.empty() && one.object_id == object_id) ||
                                 (!resource_id.empty() && iequals(one.resource_id, resource_id));
     });
     if (found == all.end()) {

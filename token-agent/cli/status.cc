@@ -110,6 +110,9 @@ Warnings warnings_of(const Json::Value& json) {
     }
     for (const Json::Value& each : json["ending_credentials"]) {
         const std::int64_t days = each["days_left"].isInt64() ? each["days_left"].asInt64() : 0;
+        if (each["successor"].isBool() && each["successor"].asBool()) {
+            continue;  // another credential of that provider lasts longer
+        }
         out.urgent = out.urgent || days <= 0;
         out.lines.push_back(shown(each["provider"]) + ": " + shown(each["credential"]) +
                             (days > 0 ? " ends in " + std::to_string(days) + " days"

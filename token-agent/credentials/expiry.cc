@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/credentials/expiry.hh"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -49,8 +50,14 @@ std::vector<EndingCredential> ending_credentials(const AgentConfig& config, Wall
                 continue;
             }
             std::string what = name_of_credential(provider.credentials, i);
+            const bool successor =
+                std::any_of(provider.credentials.begin(), provider.credentials.end(),
+                            [&end](const ClientCredential& other) {
+                                const auto its_end = end_of(other);
+                                return !its_end || *its_end > *end;
+                            });
             out.push_back({provider.name, what.empty() ? "client_secret" : std::move(what), *end,
-                           std::chrono::floor<days>(*end - now).count(), *threshold});
+                           std::chrono::floor<days>(*end - now).count(), *threshold, successor});
         }
     }
     return out;

@@ -20,6 +20,7 @@ struct EndingCredential {
     WallTime end;
     std::int64_t days_left = 0;  // whole ones; 0 or less: it ends today or has ended
     int threshold = 0;           // the least of 30, 14, 7 and 1 that it is within; 0: it has ended
+    bool successor = false;      // another credential of the provider lasts longer
 };
 
 /// Those that end within 30 days or have ended, in the order of the configuration.

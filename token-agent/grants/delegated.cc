@@ -53,6 +53,7 @@ void Delegated::drop_if_idle(const Place& place) {
 
 void Delegated::note_store(const Result<void>& outcome) {
     if (outcome) {
+        store_was_written_ = true;
         if (!store_trouble_.empty()) {
             services_.log.write(LogLine(LogLevel::Notice, "store_writable_again"));
             store_trouble_.clear();

@@ -56,6 +56,8 @@ public:
     [[nodiscard]] std::size_t unsaved() const noexcept;
     /// Why the store could not be written last, and empty once it could.
     [[nodiscard]] const std::string& store_trouble() const noexcept { return store_trouble_; }
+    /// It has been written since the start.
+    [[nodiscard]] bool store_was_written() const noexcept { return store_was_written_; }
 
     static constexpr std::chrono::seconds kSaveInterval{10};
 
@@ -94,6 +96,7 @@ private:
     Services services_;
     std::map<Place, Lane> lanes_;
     std::string store_trouble_;
+    bool store_was_written_ = false;
     bool stopping_ = false;
     std::shared_ptr<bool> alive_;
 };

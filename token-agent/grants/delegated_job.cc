@@ -79,6 +79,10 @@ void Delegated::Job::guarded(Step&& step) {
 }
 
 void Delegated::Job::start() {
+    guarded([this] { save_or_look_up(); });
+}
+
+void Delegated::Job::save_or_look_up() {
     const Lane& lane = owner_.lanes_[place_];
     if (lane.unsaved == nullptr || lane.unsaved->client_id != provider_.client_id) {
         look_up();
@@ -144,6 +148,9 @@ void Delegated::Job::have_login(Result<std::optional<StoredLogin>> found) {
 /// A provider that replaces the refresh token each time must not be asked while the answer could
 /// not be written down, unless there is nothing left to hand out.
 void Delegated::Job::begin() {
+    if (!may_ask()) {
+        return;
+    }
     if (!login_.rotates) {
         ask();
         return;
@@ -185,14 +192,10 @@ void Delegated::Job::begun(const Result<void>& outcome) {
 }
 
 void Delegated::Job::ask() {
-    if (owner_.stopping_) {
-        end(tl::unexpected(local_failure(FailureClass::Transient, FailureCode::ProviderError,
-                                         who() + "the agent is stopping; ask again")));
-        return;
-    }
-    if (const auto scopes = scopes_of(provider_, wish_.resource, Grant::Delegated); !scopes) {
-        end(tl::unexpected(local_failure(FailureClass::NeedsAdmin, FailureCode::InvalidScope,
-                                         who() + scopes.error().context)));
+    if (!may_ask()) {
+        if (attempt_noted_ && !login_.attempt_at) {  // nothing was sent
+            forget_attempt();
+        }
         return;
     }
     ExchangeRequest request;
@@ -332,9 +335,28 @@ void Delegated::Job::judge_refusal(FetchFailure& failure) {
     const bool end_is_known =
         !failure.answer_lost && failure.http_status < 500 && failure.refresh_token == nullptr;
     if (attempt_noted_ && end_is_known && !login_.attempt_at) {
-        owner_.services_.store.post(
-            [name = name_](TokenStore& store) { (void)store.end_attempt(name); }, [] {});
+        forget_attempt();
     }
+}
+
+void Delegated::Job::forget_attempt() {
+    owner_.services_.store.post(
+        [name = name_](TokenStore& store) { (void)store.end_attempt(name); }, [] {});
+}
+
+/// Ends the job and says false where there is nothing to ask, or no time for it.
+bool Delegated::Job::may_ask() {
+    if (owner_.stopping_) {
+        end(tl::unexpected(local_failure(FailureClass::Transient, FailureCode::ProviderError,
+                                         who() + "the agent is stopping; ask again")));
+        return false;
+    }
+    if (const auto scopes = scopes_of(provider_, wish_.resource, Grant::Delegated); !scopes) {
+        end(tl::unexpected(local_failure(FailureClass::NeedsAdmin, FailureCode::InvalidScope,
+                                         who() + scopes.error().context)));
+        return false;
+    }
+    return true;
 }
 
 /// The access token is of no use, but the provider may have given up the refresh token before.
@@ -369,7 +391,7 @@ void Delegated::Job::end(FetchResult result) {
     }
     // Twice through the loop is not needed: every way here has come from it.
     const auto self = shared_from_this();
-    owner_.finished(place_);
+    owner_.finished(place_);  // guards the next one's start itself
     done_(std::move(result));
 }
 

@@ -30,11 +30,14 @@ public:
     [[nodiscard]] bool must_end_well() const noexcept { return sent_; }
 
 private:
+    void save_or_look_up();
     void look_up();
     void saved_first(const Result<std::uint64_t>& result);
     void have_login(Result<std::optional<StoredLogin>> found);
     void begin();
     void begun(const Result<void>& outcome);
+    [[nodiscard]] bool may_ask();
+    void forget_attempt();
     void ask();
     void answered(ExchangeResult result);
     void renewed(ExchangeAnswer answer);

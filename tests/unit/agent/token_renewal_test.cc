@@ -231,6 +231,26 @@ BOOST_AUTO_TEST_CASE(an_outage_of_an_hour_is_no_storm) {
     BOOST_TEST(only_status().failures == 0U);
 }
 
+/// A store that cannot be written holds renewals back while the old token lasts, and no longer:
+/// the pause after the last of them does not reach beyond its end.
+BOOST_AUTO_TEST_CASE(an_unwritable_store_leaves_no_gap) {
+    stock("first");
+    bool asked_at_the_end = false;
+    for (int i = 0; i < 3600 && !asked_at_the_end; ++i) {
+        time.advance(1s);
+        const Shown shown = get();
+        if (source.waiting() > 0 && source.asked().back().can_wait) {
+            source.fail(FailureClass::Transient, FailureCode::StoreUnwritable);
+        } else if (source.waiting() > 0) {
+            source.give("second");
+            asked_at_the_end = true;
+        }
+        BOOST_TEST(shown->ok());
+    }
+    BOOST_TEST(asked_at_the_end);
+    BOOST_TEST(get()->token() == "second");
+}
+
 BOOST_AUTO_TEST_CASE(the_first_caller_after_a_pause_waits_and_is_told_the_last_cause) {
     (void)get();
     source.fail(FailureClass::NeedsAdmin, FailureCode::InvalidClient);

@@ -177,6 +177,8 @@ BOOST_FIXTURE_TEST_CASE(monitoring_hears_of_the_store_and_of_what_ends, Room) {
     BOOST_TEST(says("contoso: certificate CN=a ends in 6 days"));
     json["ending_credentials"][0]["days_left"] = 0;
     BOOST_TEST(run(cli::run_status) == 2);
+    json["ending_credentials"][0]["successor"] = true;  // the new one stands beside it
+    BOOST_TEST(run(cli::run_status) == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_cursor_that_stands_still_ends_the_listing, Room) {
