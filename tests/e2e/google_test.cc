@@ -173,6 +173,11 @@ BOOST_AUTO_TEST_CASE(logout_revokes) {
     (void)rig.log_in(kAliceUser);
     (void)rig.log_in(kBobUser);
     (void)rig.good_token(kAliceUser);
+    // No verb takes another one's option and goes on without it.
+    const Finished unknown = rig.cli({"logout", kAliceUser, "--dry-run"});
+    BOOST_TEST(unknown.status.code == 2);
+    BOOST_TEST(contains(unknown.error, "--dry-run belongs to other verbs"), unknown.error);
+    BOOST_TEST(rig.rehearsal().counter("revocations") == 0U);
     const Finished said = rig.cli({"logout", kAliceUser});
     BOOST_TEST(said.ok(), said.output + said.error);
     BOOST_TEST(rig.rehearsal().counter("revocations") == 1U);

@@ -255,6 +255,10 @@ BOOST_AUTO_TEST_CASE(dry_run_changes_nothing) {
     BOOST_TEST(rig.rehearsal().counter("token_requests") == 0U);
     AttributeMap refused = rig.token(kAliceUser);
     BOOST_TEST(refused["class"] == "unknown_account");
+    // The other kind of import has no dry run, so it must not go on without one.
+    const Finished other = rig.cli({"import", rig.conf(), "--dry-run"});
+    BOOST_TEST(other.status.code == 2);
+    BOOST_TEST(contains(other.error, "--dry-run belongs to import sasl-xoauth2"), other.error);
     rig.agent().stop();
     BOOST_TEST(!contains(read_file(rig.agent().log_path()), "verb=import_login"));
 }

@@ -17,6 +17,7 @@ constexpr const char* kRelay = "relay@contoso.test";
 constexpr const char* kOutlook = "https://outlook.office365.com";
 constexpr const char* kIssuer = "https://kubernetes.test";
 constexpr const char* kExchangeAudience = "api://AzureADTokenExchange";
+constexpr const char* kOutsideKey = "0123456789abcdef-of-a-file-elsewhere";
 constexpr const char* kPassphrase = "a passphrase of twenty letters";
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
@@ -378,15 +379,18 @@ BOOST_AUTO_TEST_CASE(identity_by_azure_arc) {
 BOOST_AUTO_TEST_CASE(arc_gets_no_file_from_elsewhere) {
     ArcRig rig;
     rig.start();
-    const Path outside = rig.directory() / "agent" / "outside.key";
-    write_file(outside, "the content of a file outside\n", 0600);
+    // Each is there, and holds what could be a key: only where they lie speaks against them.
+    const Path outside = rig.put_file("outside.key", kOutsideKey);
+    const Path secret = rig.put_file("client.secret", kOutsideKey);
+    const Path beside = rig.tokens().string() + "-other/x.key";
+    write_file(beside, kOutsideKey);
     std::filesystem::create_symlink(outside, rig.tokens() / "link.key");
     const std::vector<std::pair<std::string, std::string>> realms{
         {"a@contoso.test", outside},
         {"b@contoso.test", rig.tokens() / "../agent/outside.key"},
-        {"c@contoso.test", rig.tokens().string() + "-other/x.key"},
+        {"c@contoso.test", beside},
         {"d@contoso.test", rig.tokens() / "link.key"},
-        {"e@contoso.test", rig.agent().configuration()}};
+        {"e@contoso.test", secret}};
     for (const auto& [account, realm] : realms) {
         rig.set_arc(realm);
         rig.rehearsal().forget_records();
@@ -399,7 +403,7 @@ BOOST_AUTO_TEST_CASE(arc_gets_no_file_from_elsewhere) {
             BOOST_TEST(request["client_auth"].asString() == "none", realm);
         }
     }
-    BOOST_TEST(!contains(read_file(rig.agent().log_path()), "the content of a file outside"));
+    BOOST_TEST(!contains(read_file(rig.agent().log_path()), kOutsideKey));
     rig.agent().stop();
 }
 

@@ -42,6 +42,7 @@ struct Options {
     std::string write_config;             // import sasl-xoauth2; empty: agent.d/sasl-xoauth2.toml
     std::vector<std::string> address_of;  // import sasl-xoauth2: ADDRESS=FILE
     bool force = false;
+    std::vector<std::string_view> given;  // names of the options that were there, without --
     std::vector<std::string> arguments;
 };
 

@@ -169,16 +169,42 @@ bool apply_option(int chosen, const char* value, Options& options) {
 }  // namespace
 
 bool parse_options(int argc, char** argv, Options& options) {
-    ::optind = 0;  // tests come here more than once
+    ::optind = 0;    // tests come here more than once
+    int index = -1;  // of a long option
     for (int chosen = 0;
          // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-         (chosen = ::getopt_long(argc, argv, "h", kLongOptions, nullptr)) != -1;) {
+         (chosen = ::getopt_long(argc, argv, "h", kLongOptions, &index)) != -1; index = -1) {
         if (!apply_option(chosen, ::optarg, options)) {
             return false;
+        }
+        if (index >= 0) {
+            options.given.emplace_back(kLongOptions[index].name);
         }
     }
     options.arguments.assign(argv + ::optind, argv + argc);
     return true;
+}
+
+std::optional<std::string_view> foreign_option(std::string_view usage, const Options& options) {
+    const auto stands_there = [usage](std::string_view name) {
+        const std::string option = "--" + std::string(name);
+        for (std::size_t at = usage.find(option); at != std::string_view::npos;
+             at = usage.find(option, at + 1)) {
+            const std::size_t end = at + option.size();
+            if (end == usage.size() ||
+                std::string_view(" ]|").find(usage[end]) != std::string_view::npos) {
+                return true;
+            }
+        }
+        return false;
+    };
+    for (const std::string_view name : options.given) {
+        const bool common = name == "config" || name == "help";
+        if (!common && !stands_there(name)) {
+            return name;
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace postbearer::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/cli/import.hh"
 
+#include "token-agent/cli/command_line.hh"
 #include "token-agent/cli/export.hh"
 
 namespace postbearer::cli {
@@ -20,6 +21,11 @@ int import(const Options& options, const Console& console) {
         console.warn(
             "postbearer import: name one FILE of \"postbearer export\", or say: postbearer import "
             "sasl-xoauth2 TOKENFILE...");
+        return kUsage;
+    }
+    if (const auto foreign = foreign_option("[--passphrase-file F] [--json]", options)) {
+        console.warn("postbearer import: --" + std::string(*foreign) +
+                     " belongs to import sasl-xoauth2");
         return kUsage;
     }
     return import_logins(options, console, words.back());

@@ -142,6 +142,12 @@ int run(int argc, char** argv) {
         print_verb_usage(*verb, stdout);
         return kDone;
     }
+    if (const auto foreign = foreign_option(verb->arguments, options)) {
+        (void)std::fprintf(stderr, "postbearer %s: --%s belongs to other verbs\n", argv[1],
+                           std::string(*foreign).c_str());
+        print_verb_usage(*verb, stderr);
+        return kUsage;
+    }
     if (options.arguments.size() < verb->min_arguments ||
         options.arguments.size() > verb->max_arguments) {
         print_verb_usage(*verb, stderr);

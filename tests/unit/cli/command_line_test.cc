@@ -70,4 +70,21 @@ BOOST_AUTO_TEST_CASE(no_passphrase_is_taken_from_the_command_line) {
     BOOST_TEST(parse({"export", "f", "--passphrase-file", "/p"}).options.passphrase_file == "/p");
 }
 
+BOOST_AUTO_TEST_CASE(options_of_other_verbs_are_found) {
+    constexpr const char* kUsage = "ACCOUNT | --all [--expiring-within 7d] [--passphrase-file F]";
+    const auto foreign = [](std::vector<std::string> words) {
+        words.insert(words.begin(), "verb");
+        const Parsed parsed = parse(words);
+        BOOST_TEST(parsed.good);
+        return std::string(
+            postbearer::cli::foreign_option(kUsage, parsed.options).value_or("none"));
+    };
+    BOOST_TEST(foreign({}) == "none");
+    BOOST_TEST(foreign({"--all", "--expiring-within=7d", "--config", "/x", "--help"}) == "none");
+    BOOST_TEST(foreign({"-h", "a"}) == "none");
+    BOOST_TEST(foreign({"a", "--dry-run"}) == "dry-run");
+    BOOST_TEST(foreign({"--all", "--resource", "graph"}) == "resource");
+    BOOST_TEST(foreign({"--acco", "x"}) == "account");  // cut short; "--all" is something else
+}
+
 BOOST_AUTO_TEST_SUITE_END()
