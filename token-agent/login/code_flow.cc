@@ -147,8 +147,8 @@ void CodeFlow::redeem(Secret code) {
         const auto self = weak.lock();
         return self != nullptr && !self->over_;
     };
-    send_patiently(services_.exchange, services_.clock, services_.scheduler, request,
-                   {lives, wish_.orphan}, [weak = weak_from_this()](ExchangeResult result) {
+    send_patiently(services_.exchange, services_.clock, services_.scheduler, request, lives,
+                   [weak = weak_from_this()](ExchangeResult result) {
                        const auto self = weak.lock();
                        if (self == nullptr) {
                            return;

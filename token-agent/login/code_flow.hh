@@ -36,7 +36,6 @@ public:
         std::string redirect_uri;
         std::string scope;
         std::string login_hint;
-        std::function<void(const ExchangeAnswer&)> orphan;  // came when we were stopped
     };
     using Ended = std::function<void(StepResult)>;
 

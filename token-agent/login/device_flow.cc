@@ -150,13 +150,10 @@ void DeviceFlow::poll() {
     request.grant = Grant::Delegated;
     request.fields = {{"grant_type", "urn:ietf:params:oauth:grant-type:device_code"}};
     request.secret_fields = {{"device_code", device_code_}};
-    services_.exchange.send(std::move(request), [weak = weak_from_this(),
-                                                 orphan = wish_.orphan](ExchangeResult result) {
+    services_.exchange.send(std::move(request), [weak = weak_from_this()](ExchangeResult result) {
         const auto self = weak.lock();
         if (self != nullptr && !self->over_) {
             self->polled(std::move(result));
-        } else if (result && orphan) {
-            orphan(*result);
         }
     });
 }

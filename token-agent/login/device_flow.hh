@@ -35,7 +35,6 @@ public:
         std::uint32_t provider = 0;
         std::string endpoint;
         std::string scope;
-        std::function<void(const ExchangeAnswer&)> orphan;  // came when we were stopped
     };
     struct Callbacks {
         std::function<void()> shown;  // grant() is there

@@ -44,26 +44,12 @@ LoginConsents::LoginConsents(const Services& services, LoginOrder order, Callbac
     resource_ = order_.resources.front();
 }
 
-LoginConsents::~LoginConsents() { end_flows(); }
+LoginConsents::~LoginConsents() { stop(); }
 
-void LoginConsents::end_flows() {
+void LoginConsents::stop() {
     over_ = true;
     device_.reset();
     code_.reset();
-}
-
-void LoginConsents::stop() {
-    end_flows();
-    discard_(std::exchange(tokens_.refresh_token, Secret()), tokens_.public_client);
-}
-
-/// For an answer that comes when nobody wants it any more.
-std::function<void(const ExchangeAnswer&)> LoginConsents::orphan_handler() const {
-    return [discard = discard_](const ExchangeAnswer& answer) {
-        if (answer.refresh_token) {
-            discard(*answer.refresh_token, answer.public_client);
-        }
-    };
 }
 
 const DeviceFlow* LoginConsents::device() const noexcept {
@@ -90,8 +76,6 @@ void LoginConsents::located(Result<LoginEndpoints> found) {
         return;
     }
     endpoints_ = std::move(*found);
-    discard_ = discard_by(services_.client, services_.clock,
-                          {order_.config, order_.provider, endpoints_.revocation});
     const bool device = order_.flow == LoginFlow::Device;
     if ((device ? endpoints_.device : endpoints_.authorization).empty()) {
         fail(login_failure(FailureClass::NeedsAdmin, FailureCode::ProviderError,
@@ -141,8 +125,7 @@ void LoginConsents::begin_step(Resource resource) {
 }
 
 void LoginConsents::begin_device(const std::string& scope) {
-    DeviceFlow::Wish wish{order_.config, order_.provider, endpoints_.device, scope,
-                          orphan_handler()};
+    DeviceFlow::Wish wish{order_.config, order_.provider, endpoints_.device, scope};
     DeviceFlow::Callbacks callbacks;
     callbacks.shown = guarded([](LoginConsents& self) { self.callbacks_.changed(); });
     callbacks.ended =
@@ -162,7 +145,6 @@ void LoginConsents::begin_code(const std::string& scope) {
     wish.redirect_uri = order_.redirect_uri;
     wish.scope = scope;
     wish.login_hint = order_.login;
-    wish.orphan = orphan_handler();
     code_ = std::make_shared<CodeFlow>(
         CodeFlow::Services{services_.exchange, services_.clock, services_.scheduler},
         std::move(wish), guarded([](LoginConsents& self, StepResult result) {
@@ -199,7 +181,6 @@ void LoginConsents::take_answer(Resource resource, ExchangeAnswer answer) {
     may_read_user_ = may_read_user_ || grants_user_read(answer.scope);
     if (by_step || answer.id_token || answer.id_token_unusable) {
         if (auto failure = judge_identity(answer)) {
-            orphan_handler()(answer);
             fail(std::move(*failure));
             return;
         }
@@ -283,8 +264,7 @@ void LoginConsents::refresh_for(Resource resource, const std::string& scope) {
         const auto self = weak.lock();
         return self != nullptr && !self->over_;
     };
-    send_patiently(services_.exchange, services_.clock, services_.scheduler, request,
-                   {lives, orphan_handler()},
+    send_patiently(services_.exchange, services_.clock, services_.scheduler, request, lives,
                    guarded([resource](LoginConsents& self, ExchangeResult result) {
                        self.refreshed(resource, std::move(result));
                    }));

@@ -21,7 +21,6 @@
 #include "token-agent/login/id_token.hh"
 #include "token-agent/login/login_endpoints.hh"
 #include "token-agent/login/login_order.hh"
-#include "token-agent/login/revocation.hh"
 #include "token-agent/login/signed_in_user.hh"
 #include "token-agent/store/token_store.hh"
 #include "token-agent/token_exchange.hh"
@@ -60,10 +59,9 @@ public:
     ~LoginConsents();
 
     void start();
-    /// What was got so far is revoked at the provider, where that can be.
+    /// What was got so far is dropped here and stays good at the provider: to revoke it could end
+    /// the login that the store holds (see revocation.hh).
     void stop();
-    /// For tokens of this login that nobody keeps; good as long as the client and the clock are.
-    [[nodiscard]] const Discard& discard() const noexcept { return discard_; }
     /// As CodeFlow::take(). Denied too where no answer is waited for.
     [[nodiscard]] Result<void> take(std::string_view text);
 
@@ -77,8 +75,6 @@ public:
 
 private:
     [[nodiscard]] const ProviderConfig& provider() const { return order_.provider_config(); }
-    void end_flows();
-    [[nodiscard]] std::function<void(const ExchangeAnswer&)> orphan_handler() const;
     void located(Result<LoginEndpoints> found);
     [[nodiscard]] bool judge_pkce();
     void begin_step(Resource resource);
@@ -108,7 +104,6 @@ private:
     LoginOrder order_;
     Callbacks callbacks_;
     LoginEndpoints endpoints_;
-    Discard discard_ = [](const Secret&, bool) {};
     std::shared_ptr<DeviceFlow> device_;
     std::shared_ptr<CodeFlow> code_;
     std::string step_scope_;  // as asked at this step

@@ -168,7 +168,7 @@ void LoginConsents::decide() {
                             "; accepted because of --accept-user");
     }
     const auto self = shared_from_this();  // the owner lets go of us in there
-    end_flows();
+    stop();
     callbacks_.ended(std::move(tokens_));
 }
 

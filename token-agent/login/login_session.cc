@@ -138,7 +138,6 @@ void LoginSession::consents_ended(LoginConsents::Outcome outcome) {
     }
     state_ = State::Storing;
     user_ = outcome->user;
-    discard_ = consents_->discard();
     consents_.reset();
     LoginWriter::Callbacks callbacks;
     callbacks.trouble = [weak = weak_from_this()](const Error& error) {
@@ -187,9 +186,6 @@ void LoginSession::finish(State state) {
     if (consents_ != nullptr) {
         consents_->stop();
         consents_.reset();
-    }
-    if (writer_ != nullptr && state_ == State::Failed) {
-        discard_(writer_->login().refresh_token, writer_->login().public_client);
     }
     writer_.reset();
     services_.consents.scheduler.cancel(std::exchange(timer_, 0));

@@ -104,7 +104,6 @@ private:
     LoginOrder order_;
     std::shared_ptr<LoginConsents> consents_;
     std::shared_ptr<LoginWriter> writer_;
-    Discard discard_;  // while there is a writer
     State state_ = State::Waiting;
     std::vector<Waiter> waiters_;
     std::uint64_t version_ = 1;

@@ -44,8 +44,6 @@ LoginWriter::LoginWriter(StoreQueue& queue, const Clock& clock, Scheduler& sched
 
 LoginWriter::~LoginWriter() { stop(); }
 
-const NewLogin& LoginWriter::login() const noexcept { return record_->login; }
-
 void LoginWriter::start() {
     gives_up_at_ = clock_.boot() + kPatience;
     write();

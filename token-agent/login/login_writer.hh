@@ -41,8 +41,6 @@ public:
 
     void start();
     void stop();
-    /// What would be lost; a write under way may still store it.
-    [[nodiscard]] const NewLogin& login() const noexcept;
     [[nodiscard]] BootTime gives_up_at() const noexcept { return gives_up_at_; }
 
 private:

@@ -13,7 +13,7 @@ struct Patience : std::enable_shared_from_this<Patience> {
     const Clock& clock;
     Scheduler& scheduler;
     ExchangeRequest request;
-    Patron patron;
+    std::function<bool()> goes_on;
     TokenExchange::Done done;
     int tries = 0;
 
@@ -32,10 +32,7 @@ struct Patience : std::enable_shared_from_this<Patience> {
     }
 
     void answered(ExchangeResult result) {
-        if (!patron.goes_on()) {
-            if (result && patron.orphan) {
-                patron.orphan(*result);
-            }
+        if (!goes_on()) {
             return;
         }
         const bool passes =
@@ -49,7 +46,7 @@ struct Patience : std::enable_shared_from_this<Patience> {
                               result.error().answer.retry_after.value_or(std::chrono::seconds(0))),
                      kLongestPatience);
         scheduler.at(clock.boot() + wait, [self = shared_from_this()] {
-            if (self->patron.goes_on()) {
+            if (self->goes_on()) {
                 self->ask();
             }
         });
@@ -59,9 +56,10 @@ struct Patience : std::enable_shared_from_this<Patience> {
 }  // namespace
 
 void send_patiently(TokenExchange& exchange, const Clock& clock, Scheduler& scheduler,
-                    const ExchangeRequest& request, Patron patron, TokenExchange::Done done) {
+                    const ExchangeRequest& request, std::function<bool()> goes_on,
+                    TokenExchange::Done done) {
     auto patience = std::make_shared<Patience>(exchange, clock, scheduler, request);
-    patience->patron = std::move(patron);
+    patience->goes_on = std::move(goes_on);
     patience->done = std::move(done);
     patience->ask();
 }

@@ -10,17 +10,12 @@
 
 namespace postbearer::agent {
 
-struct Patron {
-    std::function<bool()> goes_on;
-    std::function<void(const ExchangeAnswer&)> orphan;  // may be empty
-};
-
 /// A request that an operator waits for: what passes by itself is tried again, kPatientTries times
 /// in all, after 2 and 4 s or what Retry-After says up to kLongestPatience. `done` runs once,
-/// later; `goes_on` is asked before each further try, and false ends it: tokens that have come
-/// anyway go to `orphan`.
+/// later; `goes_on` is asked before each further try, and false ends it.
 void send_patiently(TokenExchange& exchange, const Clock& clock, Scheduler& scheduler,
-                    const ExchangeRequest& request, Patron patron, TokenExchange::Done done);
+                    const ExchangeRequest& request, std::function<bool()> goes_on,
+                    TokenExchange::Done done);
 
 inline constexpr int kPatientTries = 3;
 inline constexpr std::chrono::seconds kLongestPatience{10};

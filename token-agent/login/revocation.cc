@@ -50,14 +50,4 @@ std::string why_not_revoked(const Result<http::Response>& answer, const Provider
            "; end the access in the account's settings there";
 }
 
-Discard discard_by(http::HttpClient& client, const Clock& clock, RevocationWish wish) {
-    return
-        [&client, &clock, wish = std::move(wish)](const Secret& refresh_token, bool public_client) {
-            if (!wish.endpoint.empty() && !refresh_token.empty()) {
-                client.send(revocation_request(wish, refresh_token, public_client, clock.wall()),
-                            [](const Result<http::Response>&) {});
-            }
-        };
-}
-
 }  // namespace postbearer::agent

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The end of a token at its provider (RFC 7009).
+// The end of a token at its provider (RFC 7009), for a logout alone: section 2.1 lets the server
+// end all that the same grant gave, Google whatever the user ever granted to this client.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -33,11 +33,5 @@ struct RevocationWish {
 /// Empty: the provider knows the token no more. Else a sentence without its end.
 [[nodiscard]] std::string why_not_revoked(const Result<http::Response>& answer,
                                           const ProviderConfig& provider);
-
-/// Revokes what a login got and nobody keeps, and waits for nothing.
-using Discard = std::function<void(const Secret& refresh_token, bool public_client)>;
-
-/// Does nothing where the endpoint is empty. Must not outlive the client and the clock.
-[[nodiscard]] Discard discard_by(http::HttpClient& client, const Clock& clock, RevocationWish wish);
 
 }  // namespace postbearer::agent

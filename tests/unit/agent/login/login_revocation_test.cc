@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <ostream>
 
 #include "tests/unit/agent/login/login_room.hh"
 
@@ -10,7 +12,7 @@ using namespace postbearer::agent;
 
 constexpr const char* kRevoke = "https://idp.example/revoke";
 
-/// A server of no preset where tokens can be revoked.
+/// A server of no preset where tokens can be revoked, and a user whose login works.
 struct Room : LoginRoom {
     Room() {
         provider.type = ProviderType::Oidc;
@@ -21,6 +23,10 @@ struct Room : LoginRoom {
         provider.revocation_endpoint = kRevoke;
         provider.scopes[0] = {"smtp"};
         provider.scopes[1] = {"imap"};
+        test::MemoryStore::Login& login = store.logins[{"contoso", kAlice}];
+        login.client_id = kClient;
+        login.token = "S3ntinel-working";
+        login.generation = 3;
     }
     void begin() {
         client.answer(200, kDeviceAnswer);
@@ -33,26 +39,107 @@ struct Room : LoginRoom {
                                       subject + R"(","exp":1800003600,"preferred_username":")" +
                                       name + "\"" + more + "}")));
     }
+    /// The first step is done and its refresh token here; the second waits for the user.
+    void begin_second_step() {
+        access.resources = {true, true, false, false};
+        begin();
+        grant("S3ntinel-1");
+        client.answer(400, R"({"error":"invalid_scope"})");
+        client.answer(200, kDeviceAnswer);
+        BOOST_REQUIRE_EQUAL(pass(6s)->json["step"].asInt(), 2);
+    }
     void cancel() {
         (void)ask("login_cancel", R"({"session":")" + session + "\"}");
         turn();
     }
-    std::string revoked() const {
-        std::string all;
-        for (const auto& each : client.seen()) {
-            const std::size_t at = each.body.find("token=");
-            if (each.url == kRevoke) {
-                all += (all.empty() ? "" : ",") +
-                       each.body.substr(at + 6, each.body.find('&', at) - at - 6);
-            }
-        }
-        return all;
-    }
+};
+
+struct Ending {
+    const char* name;
+    void (*happens)(Room&);
+};
+std::ostream& operator<<(std::ostream& out, const Ending& row) { return out << row.name; }
+
+const Ending kEndings[] = {
+    {"refused: another user",
+     [](Room& room) {
+         room.begin();
+         room.grant("S3ntinel-rt", "mallory@x.example");
+         (void)room.pass(6s);
+     }},
+    {"refused: the id_token is not for us",
+     [](Room& room) {
+         room.begin();
+         room.grant("S3ntinel-rt", kAlice, "s", R"(,"azp":"another")");
+         (void)room.pass(6s);
+     }},
+    {"refused: another user at the second step",
+     [](Room& room) {
+         room.begin_second_step();
+         room.grant("S3ntinel-2", kAlice, "another-subject");
+         (void)room.pass(6s);
+     }},
+    {"cancelled with a token at hand",
+     [](Room& room) {
+         room.begin_second_step();
+         room.cancel();
+     }},
+    {"cancelled while the poll is on its way",
+     [](Room& room) {
+         room.begin();
+         (void)room.wait();
+         room.time.advance(5s);
+         BOOST_TEST(room.client.waiting() == 1U);
+         room.cancel();
+         room.grant("S3ntinel-late");
+         room.turn();
+     }},
+    {"cancelled while the code is redeemed",
+     [](Room& room) {
+         const Room::Shown shown = room.start_code();
+         const Room::Shown pasted = room.paste("?code=c&state=" + Room::parameter(*shown, "state"));
+         BOOST_TEST(room.client.waiting() == 1U);
+         room.cancel();
+         room.grant("S3ntinel-late");
+         room.turn();
+     }},
+    {"abandoned",
+     [](Room& room) {
+         room.begin_second_step();
+         for (int i = 0; i < 40; ++i) {
+             room.client.answer(400, kPending);
+             room.time.advance(1s);
+             room.turn();
+         }
+     }},
+    {"never stored",
+     [](Room& room) {
+         room.begin();
+         room.store_breaks();
+         room.grant("S3ntinel-rt");
+         (void)room.pass(620s);
+     }},
 };
 
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(login_revocation_test, Room)
+
+// RFC 7009 section 2.1 lets a server end the whole grant with a token of it, and Google ends
+// whatever the user ever granted to this client. So to revoke what such a login got could end the
+// login in the store, which works; a stray token that nobody holds is the smaller harm.
+BOOST_DATA_TEST_CASE_F(Room, a_login_that_ends_without_success_revokes_nothing,
+                       boost::unit_test::data::make(kEndings), row) {
+    row.happens(*this);
+    time.advance(60s);
+    turn();
+    BOOST_TEST(log.count("event=login_failed") == 1U);
+    BOOST_TEST(requests_to("/token") >= 1U);
+    BOOST_TEST(client.waiting() == 0U);
+    BOOST_TEST(requests_to(kRevoke) == 0U);
+    BOOST_REQUIRE(stored() != nullptr);
+    BOOST_TEST(stored()->token == "S3ntinel-working");
+}
 
 BOOST_AUTO_TEST_CASE(a_login_that_succeeds_revokes_nothing) {
     begin();
@@ -60,99 +147,8 @@ BOOST_AUTO_TEST_CASE(a_login_that_succeeds_revokes_nothing) {
     BOOST_TEST(pass(6s)->json["state"].asString() == "done");
     time.advance(60s);
     turn();
-    BOOST_TEST(revoked() == "");
-}
-
-BOOST_AUTO_TEST_CASE(the_token_of_another_user_is_revoked) {
-    begin();
-    grant("S3ntinel-rt", "mallory@x.example");
-    BOOST_TEST(pass(6s)->json["state"].asString() == "failed");
-    BOOST_TEST(revoked() == "S3ntinel-rt");
-    BOOST_TEST(sent_field("client_id=client-1"));
-    BOOST_TEST(sent_field("token_type_hint=refresh_token"));
-}
-
-BOOST_AUTO_TEST_CASE(so_is_one_whose_id_token_is_not_for_us) {
-    begin();
-    grant("S3ntinel-rt", kAlice, "s", R"(,"azp":"another")");
-    BOOST_TEST(pass(6s)->json["state"].asString() == "failed");
-    BOOST_TEST(revoked() == "S3ntinel-rt");
-}
-
-BOOST_AUTO_TEST_CASE(a_second_step_by_another_user_revokes_both) {
-    access.resources = {true, true, false, false};
-    begin();
-    grant("S3ntinel-1");
-    client.answer(400, R"({"error":"invalid_scope"})");
-    client.answer(200, kDeviceAnswer);
-    (void)pass(6s);
-    grant("S3ntinel-2", kAlice, "another-subject");
-    BOOST_TEST(pass(6s)->json["state"].asString() == "failed");
-    BOOST_TEST(revoked() == "S3ntinel-2,S3ntinel-1");
-}
-
-BOOST_AUTO_TEST_CASE(what_a_cancelled_login_has_is_revoked) {
-    access.resources = {true, true, false, false};
-    begin();
-    grant("S3ntinel-1");
-    client.answer(400, R"({"error":"invalid_scope"})");
-    client.answer(200, kDeviceAnswer);
-    (void)pass(6s);
-    cancel();
-    BOOST_TEST(revoked() == "S3ntinel-1");
-}
-
-BOOST_AUTO_TEST_CASE(tokens_that_come_after_the_cancel_are_revoked) {
-    begin();
-    (void)wait();
-    time.advance(5s);
-    BOOST_TEST(client.waiting() == 1U);  // the poll is on its way
-    cancel();
-    grant("S3ntinel-late");
-    turn();
-    BOOST_TEST(revoked() == "S3ntinel-late");
-    BOOST_TEST(store.logins.empty());
-}
-
-BOOST_AUTO_TEST_CASE(by_browser_as_well) {
-    const Shown shown = start_code();
-    const Shown pasted = paste("?code=c&state=" + parameter(*shown, "state"));
-    cancel();
-    grant("S3ntinel-late");
-    turn();
-    BOOST_TEST(revoked() == "S3ntinel-late");
-}
-
-BOOST_AUTO_TEST_CASE(what_nobody_waits_for_is_revoked) {
-    access.resources = {true, true, false, false};
-    begin();
-    grant("S3ntinel-1");
-    client.answer(400, R"({"error":"invalid_scope"})");
-    client.answer(200, kDeviceAnswer);
-    (void)pass(6s);
-    for (int i = 0; i < 40; ++i) {
-        client.answer(400, kPending);
-        time.advance(1s);
-        turn();
-    }
-    BOOST_TEST(log.count("event=login_failed") == 1U);
-    BOOST_TEST(revoked() == "S3ntinel-1");
-}
-
-BOOST_AUTO_TEST_CASE(what_could_not_be_stored_is_revoked) {
-    begin();
-    store_breaks();
-    grant("S3ntinel-rt");
-    BOOST_TEST(pass(620s)->json["state"].asString() == "failed");
-    BOOST_TEST(revoked() == "S3ntinel-rt");
-}
-
-BOOST_AUTO_TEST_CASE(a_provider_without_a_place_for_it_is_left_alone) {
-    provider.revocation_endpoint.clear();
-    begin();
-    grant("S3ntinel-rt", "mallory@x.example");
-    BOOST_TEST(pass(6s)->json["state"].asString() == "failed");
-    BOOST_TEST(client.seen().size() == 2U);
+    BOOST_TEST(stored()->token == "S3ntinel-rt");
+    BOOST_TEST(requests_to(kRevoke) == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
