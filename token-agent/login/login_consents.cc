@@ -69,15 +69,23 @@ void LoginConsents::start() {
 
 void LoginConsents::located(Result<LoginEndpoints> found) {
     if (!found) {
-        AnswerContext context;
-        context.provider = provider().name;
-        context.grant = Grant::Delegated;
-        fail(unanswered(found.error(), context).answer);
+        fail_undiscovered(found.error());
         return;
     }
     endpoints_ = std::move(*found);
     const bool device = order_.flow == LoginFlow::Device;
-    if ((device ? endpoints_.device : endpoints_.authorization).empty()) {
+    const bool has_endpoint = !(device ? endpoints_.device : endpoints_.authorization).empty();
+    if (endpoints_.undiscovered) {
+        if (!has_endpoint) {
+            fail_undiscovered(*endpoints_.undiscovered);
+            return;
+        }
+        warnings_.push_back("provider '" + provider().name +
+                            "' could not be discovered, so the configured endpoints are used and "
+                            "what it promises (PKCE, iss) is not known: " +
+                            endpoints_.undiscovered->context);
+    }
+    if (!has_endpoint) {
         fail(login_failure(FailureClass::NeedsAdmin, FailureCode::ProviderError,
                            "provider '" + provider().name +
                                (device ? "' has no device login. Use --browser or --paste, or set "
@@ -92,6 +100,13 @@ void LoginConsents::located(Result<LoginEndpoints> found) {
     begin_step(order_.resources.front());
 }
 
+void LoginConsents::fail_undiscovered(const Error& why) {
+    AnswerContext context;
+    context.provider = provider().name;
+    context.grant = Grant::Delegated;
+    fail(unanswered(why, context).answer);
+}
+
 /// False: it has failed. A code that anybody can redeem is no login (RFC 9700 section 2.1.1); a
 /// server that does not know the challenge ignores it without a word.
 bool LoginConsents::judge_pkce() {
@@ -103,7 +118,8 @@ bool LoginConsents::judge_pkce() {
                                  "PKCE on at the server"));
         return false;
     }
-    if (!endpoints_.checks_s256 && provider().type == ProviderType::Oidc) {
+    if (!endpoints_.checks_s256 && !endpoints_.undiscovered &&
+        provider().type == ProviderType::Oidc) {
         warnings_.push_back(who +
                             " does not say whether it checks PKCE "
                             "(code_challenge_methods_supported)");

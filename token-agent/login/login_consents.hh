@@ -76,6 +76,7 @@ public:
 private:
     [[nodiscard]] const ProviderConfig& provider() const { return order_.provider_config(); }
     void located(Result<LoginEndpoints> found);
+    void fail_undiscovered(const Error& why);
     [[nodiscard]] bool judge_pkce();
     void begin_step(Resource resource);
     void begin_device(const std::string& scope);
