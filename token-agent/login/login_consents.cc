@@ -290,10 +290,20 @@ void LoginConsents::refreshed(Resource resource, ExchangeResult result) {
     if (result) {
         result->public_client = result->public_client || tokens_.public_client;
         take_answer(resource, std::move(*result));
-    } else if (needs_a_step(result.error())) {
+        return;
+    }
+    take_refresh_token(result.error());
+    if (needs_a_step(result.error())) {
         begin_step(resource);
     } else {
         skip(resource, result.error().answer.message);
+    }
+}
+
+/// Whatever was wrong beside it: the provider may have given up the one before.
+void LoginConsents::take_refresh_token(const FetchFailure& failure) {
+    if (failure.refresh_token != nullptr) {
+        tokens_.refresh_token = failure.refresh_token->clone();
     }
 }
 

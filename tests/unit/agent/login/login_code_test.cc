@@ -198,6 +198,19 @@ BOOST_AUTO_TEST_CASE(a_code_survives_a_bad_moment_of_the_network) {
     BOOST_TEST(client.seen().size() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(a_code_that_brought_a_refresh_token_is_spent) {
+    begin();
+    client.answer(200, R"({"token_type":"Bearer","refresh_token":"S3ntinel-rt"})");
+    const Shown failed = paste(good_answer());
+    BOOST_REQUIRE(failed->here);
+    BOOST_TEST(failed->json["error"]["message"].asString().find("no access_token") !=
+               std::string::npos);
+    time.advance(60s);
+    turn();
+    BOOST_TEST(client.seen().size() == 1U);
+    BOOST_TEST(store.logins.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_network_that_stays_away_is_the_end) {
     begin();
     for (int i = 0; i < 3; ++i) {
