@@ -31,6 +31,19 @@ std::optional<Hint> hint_in(std::string_view description) {
     return number ? find_hint(*number) : std::nullopt;
 }
 
+protocol::AgentFailure from_another_server(const RedirectAnswer& answer,
+                                           const LoginEndpoints& endpoints) {
+    return login_failure(
+        FailureClass::NeedsAdmin, FailureCode::BadResponse,
+        "the answer came from another server than the one that was asked (" +
+            (answer.issuer ? "iss '" + printable(*answer.issuer, 120) + "'"
+                           : std::string("no iss")) +
+            "), so its code was not used. " +
+            (endpoints.issuer.empty()
+                 ? "If that is how the server of token_endpoint calls itself, set issuer"
+                 : "Check issuer and authorization_endpoint"));
+}
+
 }  // namespace
 
 protocol::AgentFailure authorization_refused(const RedirectAnswer& answer,
@@ -121,12 +134,7 @@ Result<void> CodeFlow::take(std::string_view text) {
     services_.scheduler.cancel(std::exchange(timer_, 0));
     if (answer->issuer ? !is_expected_issuer(*answer->issuer, wish_.endpoints)
                        : wish_.endpoints.sends_issuer) {
-        end_later(login_failure(
-            FailureClass::NeedsAdmin, FailureCode::BadResponse,
-            "the answer came from another server than the one that was asked (" +
-                (answer->issuer ? "iss '" + printable(*answer->issuer, 120) + "'"
-                                : std::string("no iss")) +
-                "), so its code was not used. Check issuer and authorization_endpoint"));
+        end_later(from_another_server(*answer, wish_.endpoints));
     } else if (!answer->error.empty()) {
         end_later(authorization_refused(*answer, provider().name));
     } else {

@@ -180,7 +180,8 @@ void DeviceFlow::polled(ExchangeResult result) {
         end(tl::unexpected(login_failure(FailureClass::NeedsUser, FailureCode::InvalidGrant,
                                          "the provider does not know this device code any more. "
                                          "Start the login again")));
-    } else if (failure.answer.failure_class == FailureClass::Transient) {
+    } else if (failure.answer.failure_class == FailureClass::Transient &&
+               failure.refresh_token == nullptr) {  // else the code is spent
         constexpr int kDoublings = 5;
         troubles_ = std::min(troubles_ + 1, kDoublings);
         const seconds pause =

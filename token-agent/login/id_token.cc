@@ -144,9 +144,12 @@ Result<IdToken> read_id_token(const Secret& token, const IdTokenWish& wish) {
         return tl::unexpected(claims.error());
     }
     if (!fits_issuer(*claims, wish)) {
-        return failure(Errc::Protocol, "the id_token is from '" +
-                                           printable(claims->text_or_empty("iss"), 120) +
-                                           "', not from the configured issuer and tenant");
+        return failure(
+            Errc::Protocol,
+            "the id_token is from '" + printable(claims->text_or_empty("iss"), 120) +
+                (wish.issuer.empty() ? "', which is not at the token endpoint's host. If that is "
+                                       "how the server calls itself, set issuer"
+                                     : "', not from the configured issuer and tenant"));
     }
     if (!is_for_client(*claims, wish.client_id)) {
         return failure(Errc::Protocol, "the id_token is for another client");

@@ -69,15 +69,23 @@ void LoginConsents::start() {
 
 void LoginConsents::located(Result<LoginEndpoints> found) {
     if (!found) {
-        AnswerContext context;
-        context.provider = provider().name;
-        context.grant = Grant::Delegated;
-        fail(unanswered(found.error(), context).answer);
+        fail_undiscovered(found.error());
         return;
     }
     endpoints_ = std::move(*found);
     const bool device = order_.flow == LoginFlow::Device;
-    if ((device ? endpoints_.device : endpoints_.authorization).empty()) {
+    const bool has_endpoint = !(device ? endpoints_.device : endpoints_.authorization).empty();
+    if (endpoints_.undiscovered) {
+        if (!has_endpoint) {
+            fail_undiscovered(*endpoints_.undiscovered);
+            return;
+        }
+        warnings_.push_back("provider '" + provider().name +
+                            "' could not be discovered, so the configured endpoints are used and "
+                            "what it promises (PKCE, iss) is not known: " +
+                            endpoints_.undiscovered->context);
+    }
+    if (!has_endpoint) {
         fail(login_failure(FailureClass::NeedsAdmin, FailureCode::ProviderError,
                            "provider '" + provider().name +
                                (device ? "' has no device login. Use --browser or --paste, or set "
@@ -92,6 +100,13 @@ void LoginConsents::located(Result<LoginEndpoints> found) {
     begin_step(order_.resources.front());
 }
 
+void LoginConsents::fail_undiscovered(const Error& why) {
+    AnswerContext context;
+    context.provider = provider().name;
+    context.grant = Grant::Delegated;
+    fail(unanswered(why, context).answer);
+}
+
 /// False: it has failed. A code that anybody can redeem is no login (RFC 9700 section 2.1.1); a
 /// server that does not know the challenge ignores it without a word.
 bool LoginConsents::judge_pkce() {
@@ -103,7 +118,8 @@ bool LoginConsents::judge_pkce() {
                                  "PKCE on at the server"));
         return false;
     }
-    if (!endpoints_.checks_s256 && provider().type == ProviderType::Oidc) {
+    if (!endpoints_.checks_s256 && !endpoints_.undiscovered &&
+        provider().type == ProviderType::Oidc) {
         warnings_.push_back(who +
                             " does not say whether it checks PKCE "
                             "(code_challenge_methods_supported)");
@@ -274,10 +290,20 @@ void LoginConsents::refreshed(Resource resource, ExchangeResult result) {
     if (result) {
         result->public_client = result->public_client || tokens_.public_client;
         take_answer(resource, std::move(*result));
-    } else if (needs_a_step(result.error())) {
+        return;
+    }
+    take_refresh_token(result.error());
+    if (needs_a_step(result.error())) {
         begin_step(resource);
     } else {
         skip(resource, result.error().answer.message);
+    }
+}
+
+/// Whatever was wrong beside it: the provider may have given up the one before.
+void LoginConsents::take_refresh_token(const FetchFailure& failure) {
+    if (failure.refresh_token != nullptr) {
+        tokens_.refresh_token = failure.refresh_token->clone();
     }
 }
 

@@ -76,6 +76,7 @@ public:
 private:
     [[nodiscard]] const ProviderConfig& provider() const { return order_.provider_config(); }
     void located(Result<LoginEndpoints> found);
+    void fail_undiscovered(const Error& why);
     [[nodiscard]] bool judge_pkce();
     void begin_step(Resource resource);
     void begin_device(const std::string& scope);
@@ -91,6 +92,7 @@ private:
     [[nodiscard]] ExchangeRequest refresh_request(const std::string& scope) const;
     void refresh_for(Resource resource, const std::string& scope);
     void refreshed(Resource resource, ExchangeResult result);
+    void take_refresh_token(const FetchFailure& failure);
     void skip(Resource resource, const std::string& why);
     [[nodiscard]] bool may_ask_graph() const;
     void confirm_user();

@@ -121,6 +121,7 @@ void LoginConsents::confirm_user() {
     services_.exchange.send(refresh_request(*scope),
                             guarded([](LoginConsents& self, ExchangeResult result) {
                                 if (!result) {
+                                    self.take_refresh_token(result.error());
                                     self.decide();
                                     return;
                                 }

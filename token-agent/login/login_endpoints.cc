@@ -77,6 +77,12 @@ Result<LoginEndpoints> assemble(const ProviderConfig& provider, const ServerMeta
     return endpoints;
 }
 
+/// Whether what is configured is enough for some login.
+bool suffices(const ProviderConfig& provider) {
+    return !provider.token_endpoint.empty() && !(provider.authorization_endpoint.empty() &&
+                                                 provider.device_authorization_endpoint.empty());
+}
+
 }  // namespace
 
 void find_login_endpoints(Discovery& discovery, const std::shared_ptr<const AgentConfig>& config,
@@ -89,11 +95,18 @@ void find_login_endpoints(Discovery& discovery, const std::shared_ptr<const Agen
     }
     discovery.find(settings.issuer, transport_of(*config, settings),
                    [config, provider, done = std::move(done)](Result<Discovery::Metadata> found) {
-                       if (!found) {
+                       const ProviderConfig& mine = config->providers.at(provider);
+                       if (found) {
+                           done(assemble(mine, **found));
+                       } else if (suffices(mine)) {
+                           auto endpoints = assemble(mine, ServerMetadata{});
+                           if (endpoints) {
+                               endpoints->undiscovered = std::move(found.error());
+                           }
+                           done(std::move(endpoints));
+                       } else {
                            done(tl::unexpected(std::move(found.error())));
-                           return;
                        }
-                       done(assemble(config->providers.at(provider), **found));
                    });
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/result.hh"
 #include "token-agent/config.hh"
 #include "token-agent/discovery.hh"
 
@@ -28,11 +29,14 @@ struct LoginEndpoints {
     bool sends_issuer = false;        // RFC 9207
     std::optional<bool> checks_s256;  // as ServerMetadata
     std::vector<std::string> scopes;  // supported ones; empty: the server does not say
+    /// Why discovery failed: what stands here is configured, and nobody knows what the server
+    /// promises.
+    std::optional<Error> undiscovered;
 };
 
 /// Calls `done` once, inside this call if discovery is not needed. A failed discovery is an error
-/// even if all endpoints are configured: without it nobody knows what the server promises (iss,
-/// S256). Errors: as Discovery::find(); Config.
+/// unless the token endpoint and that of a flow are configured. Errors: as Discovery::find();
+/// Config.
 void find_login_endpoints(Discovery& discovery, const std::shared_ptr<const AgentConfig>& config,
                           std::uint32_t provider, std::function<void(Result<LoginEndpoints>)> done);
 

@@ -49,6 +49,10 @@ Json::Value plan_json(const LoginOrder& order, const LoginEndpoints& endpoints) 
     }
     json["resources"] = resources_json(order.resources);
     json["logged_in"] = Json::Value();
+    if (endpoints.undiscovered) {
+        json["warnings"].append("provider '" + provider.name +
+                                "' could not be discovered: " + endpoints.undiscovered->context);
+    }
     return json;
 }
 

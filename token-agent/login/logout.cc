@@ -80,8 +80,9 @@ void Logout::found(Result<std::optional<StoredLogin>> login) {
 
 void Logout::located(Result<LoginEndpoints> endpoints) {
     const std::string& configured = provider().revocation_endpoint;
-    if (!endpoints && configured.empty()) {
-        forget("not revoked: " + endpoints.error().context);
+    if (configured.empty() && (!endpoints || endpoints->undiscovered)) {
+        forget("not revoked: " +
+               (endpoints ? *endpoints->undiscovered : endpoints.error()).context);
         return;
     }
     revocation_.endpoint = endpoints ? endpoints->revocation : configured;

@@ -35,8 +35,10 @@ struct Patience : std::enable_shared_from_this<Patience> {
         if (!goes_on()) {
             return;
         }
+        // What it was asked with may be spent where a new refresh token came.
         const bool passes =
-            !result && result.error().answer.failure_class == protocol::FailureClass::Transient;
+            !result && result.error().answer.failure_class == protocol::FailureClass::Transient &&
+            result.error().refresh_token == nullptr;
         if (!passes || tries == kPatientTries) {
             done(std::move(result));
             return;

@@ -202,6 +202,8 @@ BOOST_AUTO_TEST_CASE(an_unknown_issuer_is_at_least_on_the_host_that_answered) {
                               R"("idp.example")", "\"\"", "null", "7"}) {
         BOOST_TEST(!from(other));
     }
+    const auto refused = read(R"({"iss":"https://evil.example","aud":"client","sub":"s"})");
+    BOOST_TEST(refused.error().context.find("set issuer") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_jwt) {

@@ -38,6 +38,14 @@ struct Room : LoginRoom {
                                R"("authorization_endpoint":"https://idp.example/a")" +
                                more + "}");
     }
+    /// One that has all it needs for a login by browser, and cannot be looked at.
+    void of_undiscovered_server() {
+        provider.type = ProviderType::Oidc;
+        provider.issuer = "https://idp.example";
+        provider.token_endpoint = "https://idp.example/t";
+        provider.authorization_endpoint = "https://idp.example/a";
+        client.fail(Errc::Timeout, "idp.example: timed out");
+    }
     Shown shown;
 };
 
@@ -190,6 +198,19 @@ BOOST_AUTO_TEST_CASE(a_code_survives_a_bad_moment_of_the_network) {
     BOOST_TEST(client.seen().size() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(a_code_that_brought_a_refresh_token_is_spent) {
+    begin();
+    client.answer(200, R"({"token_type":"Bearer","refresh_token":"S3ntinel-rt"})");
+    const Shown failed = paste(good_answer());
+    BOOST_REQUIRE(failed->here);
+    BOOST_TEST(failed->json["error"]["message"].asString().find("no access_token") !=
+               std::string::npos);
+    time.advance(60s);
+    turn();
+    BOOST_TEST(client.seen().size() == 1U);
+    BOOST_TEST(store.logins.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_network_that_stays_away_is_the_end) {
     begin();
     for (int i = 0; i < 3; ++i) {
@@ -219,8 +240,9 @@ BOOST_AUTO_TEST_CASE(the_issuer_of_the_answer_is_compared) {
     begin();
     const Shown failed = paste(good_answer() + "&iss=https%3A%2F%2Fevil.example%2Fv2.0");
     BOOST_TEST(failed->json["state"].asString() == "failed");
-    BOOST_TEST(failed->json["error"]["message"].asString().find("another server") !=
-               std::string::npos);
+    const std::string why = failed->json["error"]["message"].asString();
+    BOOST_TEST(why.find("another server") != std::string::npos);
+    BOOST_TEST(why.find("Check issuer") != std::string::npos);
     BOOST_TEST(client.seen().empty());
     begin();
     client.answer(200, good_tokens());
@@ -281,8 +303,9 @@ BOOST_AUTO_TEST_CASE(an_iss_of_a_server_without_issuer_is_at_least_on_its_host) 
          {"https%3A%2F%2Fevil.example", "https%3A%2F%2Fidp.example.evil", "", "idp.example"}) {
         begin();
         const Shown failed = paste(good_answer() + "&iss=" + other);
-        BOOST_TEST(failed->json["error"]["message"].asString().find("another server") !=
-                   std::string::npos);
+        const std::string why = failed->json["error"]["message"].asString();
+        BOOST_TEST(why.find("another server") != std::string::npos);
+        BOOST_TEST(why.find("set issuer") != std::string::npos);
         BOOST_TEST(client.seen().empty());
     }
     begin();
@@ -296,16 +319,55 @@ BOOST_AUTO_TEST_CASE(an_iss_of_a_server_without_issuer_is_at_least_on_its_host) 
         "done");
 }
 
-BOOST_AUTO_TEST_CASE(without_the_metadata_of_its_issuer_nobody_knows_what_it_promises) {
-    provider.type = ProviderType::Oidc;
-    provider.issuer = "https://idp.example";
+BOOST_AUTO_TEST_CASE(configured_endpoints_serve_while_discovery_fails) {
+    of_undiscovered_server();
+    begin();
+    BOOST_TEST(shown->json["authorize_url"].asString().rfind("https://idp.example/a?", 0) == 0U);
+    BOOST_REQUIRE_EQUAL(shown->json["warnings"].size(), 1U);
+    const std::string warning = shown->json["warnings"][0].asString();
+    BOOST_TEST(warning.find("configured endpoints") != std::string::npos);
+    BOOST_TEST(warning.find("idp.example: timed out") != std::string::npos);
+    client.answer(200, tokens("S3ntinel-at", "S3ntinel-rt",
+                              jwt(R"({"iss":"https://idp.example","aud":"client-1","sub":"s",)"
+                                  R"("exp":1800003600,"preferred_username":"alice@contoso.com",)"
+                                  R"("nonce":")" +
+                                  nonce() + "\"}")));
+    const Shown done = paste(good_answer() + "&iss=https%3A%2F%2Fidp.example");
+    BOOST_TEST(done->json["state"].asString() == "done");
+    BOOST_TEST(list(done->json["warnings"]) == warning);
+    BOOST_TEST(sent().url == "https://idp.example/t");
+}
+
+BOOST_AUTO_TEST_CASE(the_configured_issuer_counts_without_discovery_too) {
+    of_undiscovered_server();
+    begin();
+    const Shown failed = paste(good_answer() + "&iss=https%3A%2F%2Fidp.example%2Fother");
+    BOOST_TEST(failed->json["error"]["message"].asString().find("another server") !=
+               std::string::npos);
+    BOOST_TEST(client.seen().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(endpoints_that_are_not_all_configured_need_discovery) {
+    const auto fails = [this] {
+        drop_service();
+        time.advance(Discovery::kLongestPause);
+        client.fail(Errc::Timeout, "idp.example: timed out");
+        const Shown failed = start_code();
+        BOOST_REQUIRE(failed->here);
+        BOOST_TEST(failed->json["state"].asString() == "failed");
+        BOOST_TEST(failed->json["error"]["class"].asString() == "transient");
+        BOOST_TEST(failed->json["error"]["message"].asString().find("idp.example: timed out") !=
+                   std::string::npos);
+    };
+    of_undiscovered_server();
+    (void)start_code();
+    provider.token_endpoint.clear();
+    fails();
     provider.token_endpoint = "https://idp.example/t";
-    provider.authorization_endpoint = "https://idp.example/a";
-    client.fail(Errc::Timeout, "idp.example: timed out");
-    const Shown failed = start_code();
-    BOOST_REQUIRE(failed->here);
-    BOOST_TEST(failed->json["state"].asString() == "failed");
-    BOOST_TEST(failed->json["error"]["class"].asString() == "transient");
+    provider.authorization_endpoint.clear();
+    fails();
+    provider.device_authorization_endpoint = "https://idp.example/d";  // of the other flow
+    fails();
 }
 
 BOOST_AUTO_TEST_CASE(google_is_asked_for_a_refresh_token) {

@@ -177,6 +177,16 @@ BOOST_AUTO_TEST_CASE(trouble_on_the_way_backs_off_and_loses_nothing) {
     BOOST_TEST(polls() == 5U);
 }
 
+BOOST_AUTO_TEST_CASE(a_code_that_brought_a_refresh_token_is_spent) {
+    begin();
+    client.answer(200, R"({"token_type":"Bearer","refresh_token":"S3ntinel-rt"})");
+    const Shown failed = pass(60s);
+    BOOST_TEST(failed->json["error"]["message"].asString().find("no access_token") !=
+               std::string::npos);
+    BOOST_TEST(polls() == 1U);
+    BOOST_TEST(store.logins.empty());
+}
+
 BOOST_AUTO_TEST_CASE(nobody_waits_so_nothing_is_sent_any_more) {
     begin();
     for (int i = 0; i < 20; ++i) {

@@ -75,6 +75,48 @@ BOOST_AUTO_TEST_CASE(an_answer_without_a_new_refresh_token_keeps_the_last) {
     BOOST_TEST(stored()->token == "S3ntinel-rt-3");
 }
 
+BOOST_AUTO_TEST_CASE(a_refresh_token_beside_a_bad_access_token_is_the_newest) {
+    begin();
+    grant(1, id_token_for(kAlice));
+    client.answer(200, R"({"token_type":"Bearer","refresh_token":"S3ntinel-rt-2"})");
+    grant(3);
+    const Shown done = pass(30s);
+    BOOST_TEST(done->json["state"].asString() == "done");
+    BOOST_TEST(list(done->json["consented"]) == "smtp,graph");
+    BOOST_TEST(list(done->json["warnings"]).find("no token for imap yet") != std::string::npos);
+    BOOST_REQUIRE_EQUAL(client.seen().size(), 4U);  // and no second try with the first one
+    BOOST_TEST(was_sent(2, "refresh_token=S3ntinel-rt-1"));
+    BOOST_TEST(was_sent(3, "refresh_token=S3ntinel-rt-2"));
+    BOOST_TEST(stored()->token == "S3ntinel-rt-3");
+}
+
+BOOST_AUTO_TEST_CASE(it_is_stored_though_the_last_resource_gets_nothing) {
+    access.resources = {true, true, false, false};
+    for (const char* type : {"Bearer", "mac"}) {  // it passes, and it does not
+        begin();
+        grant(1, id_token_for(kAlice));
+        client.answer(200, R"({"access_token":"","token_type":")" + std::string(type) +
+                               R"(","refresh_token":"S3ntinel-rt-2"})");
+        BOOST_TEST(pass(30s)->json["state"].asString() == "done");
+        BOOST_REQUIRE(stored() != nullptr);
+        BOOST_TEST(stored()->token == "S3ntinel-rt-2");
+        BOOST_TEST(access_of(Resource::Imap) == "");
+        store.logins.clear();
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_answer_without_one_is_tried_again) {
+    access.resources = {true, true, false, false};
+    begin();
+    grant(1, id_token_for(kAlice));
+    client.answer(200, R"({"token_type":"Bearer"})");
+    grant(2);
+    const Shown done = pass(30s);
+    BOOST_TEST(list(done->json["consented"]) == "smtp,imap");
+    BOOST_TEST(was_sent(3, "refresh_token=S3ntinel-rt-1"));
+    BOOST_TEST(stored()->token == "S3ntinel-rt-2");
+}
+
 BOOST_AUTO_TEST_CASE(a_resource_without_consent_is_a_step_of_its_own) {
     begin();
     grant(1, id_token_for(kAlice));

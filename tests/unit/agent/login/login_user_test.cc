@@ -176,6 +176,17 @@ BOOST_AUTO_TEST_CASE(user_read_is_enough_to_ask_graph) {
     BOOST_TEST(access_of(Resource::Graph) == "");    // it could not send mail
 }
 
+BOOST_AUTO_TEST_CASE(a_new_refresh_token_is_kept_though_graph_cannot_be_asked) {
+    access.resources = {true, false, false, false};
+    begin(R"(,"accept_user":true)");
+    grant(1, id_token_for("a17@corp.example"),
+          "https://outlook.office.com/SMTP.Send User.Read openid");
+    client.answer(200, R"({"token_type":"Bearer","refresh_token":"S3ntinel-rt-2"})");
+    (void)done_as("a17@corp.example", "id_token");
+    BOOST_TEST(client.seen().size() == 3U);
+    BOOST_TEST(stored()->token == "S3ntinel-rt-2");
+}
+
 BOOST_AUTO_TEST_CASE(an_id_token_of_another_tenant_is_refused) {
     access.resources = {true, false, false, false};
     provider.tenant = "99999999-2222-3333-4444-555555555555";

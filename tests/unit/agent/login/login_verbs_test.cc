@@ -106,6 +106,17 @@ BOOST_AUTO_TEST_CASE(a_generic_server_that_is_away_is_a_refusal) {
     BOOST_TEST(shown->message.find("connection refused") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_configured_is_the_plan_while_discovery_fails) {
+    provider.type = ProviderType::Oidc;
+    provider.issuer = "https://idp.example";
+    provider.token_endpoint = "https://idp.example/t";
+    provider.device_authorization_endpoint = "https://idp.example/d";
+    client.fail(Errc::Unavailable, "idp.example: connection refused");
+    const Shown shown = plan();
+    BOOST_TEST(list(shown->json["flows"]) == "device");
+    BOOST_TEST(list(shown->json["warnings"]).find("connection refused") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(googles_device_login_has_no_mail_scope) {
     provider.type = ProviderType::Google;
     BOOST_TEST(list(plan()->json["flows"]) == "code");

@@ -126,6 +126,20 @@ BOOST_AUTO_TEST_CASE(a_discovered_endpoint_is_used) {
     BOOST_TEST(sent().url == "https://idp.example/r");
 }
 
+BOOST_AUTO_TEST_CASE(an_endpoint_that_could_not_be_discovered_is_not_a_missing_one) {
+    provider.type = ProviderType::Oidc;
+    provider.issuer = "https://idp.example";
+    provider.token_endpoint = "https://idp.example/t";
+    provider.authorization_endpoint = "https://idp.example/a";
+    have_login();
+    client.fail(Errc::Timeout, "idp.example: timed out");
+    const Shown shown = log_out();
+    BOOST_TEST(!shown->json["revoked"].asBool());
+    BOOST_TEST(shown->json["revoke_note"].asString() ==
+               "not revoked: discovery: idp.example: timed out");
+    BOOST_TEST(store.logins.empty());
+}
+
 BOOST_AUTO_TEST_CASE(nobody_was_logged_in) {
     const Shown shown = log_out();
     BOOST_TEST(!shown->json["forgotten"].asBool());
