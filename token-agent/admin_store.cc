@@ -44,6 +44,14 @@ Secret take_secret(const Json::Value& arguments, const char* name) {
     return secret;
 }
 
+Json::Value list_of(const std::vector<std::string>& texts) {
+    Json::Value list(Json::arrayValue);
+    for (const std::string& each : texts) {
+        list.append(each);
+    }
+    return list;
+}
+
 std::string first_part(const std::string& text) { return text.substr(0, text.find(':')); }
 
 }  // namespace
@@ -245,21 +253,32 @@ void AdminStore::end_transfer(const std::string& id) {
     }
 }
 
+/// The id of a new transfer; empty, and refused, where others are under way.
+std::string AdminStore::begin_transfer(std::string_view event, const service::Peer& peer,
+                                       const Reply& reply) {
+    if (transfers_.size() >= kMaxTransfers) {
+        refuse(reply, FailureClass::Transient, FailureCode::Throttled,
+               "other exports or imports are under way; try again in a minute");
+        return {};
+    }
+    if (!event.empty()) {
+        services_.log.write(LogLine(LogLevel::Notice, event)
+                                .add("uid", static_cast<std::int64_t>(peer.uid))
+                                .add("pid", static_cast<std::int64_t>(peer.pid)));
+    }
+    return random_guid();
+}
+
 void AdminStore::export_page(const Json::Value& arguments, const service::Peer& peer,
                              const Reply& reply) {
     const auto passphrase = std::make_shared<Secret>(take_secret(arguments, "passphrase"));
     std::string id = first_part(string_argument(arguments, "cursor"));
     if (id.empty()) {
-        if (transfers_.size() >= kMaxTransfers) {
-            refuse(reply, FailureClass::Transient, FailureCode::Throttled,
-                   "other exports or imports are under way; try again in a minute");
+        id = begin_transfer("logins_exported", peer, reply);
+        if (id.empty()) {
             return;
         }
-        id = random_guid();
         transfers_[id].out = std::make_shared<Export>();
-        services_.log.write(LogLine(LogLevel::Notice, "logins_exported")
-                                .add("uid", static_cast<std::int64_t>(peer.uid))
-                                .add("pid", static_cast<std::int64_t>(peer.pid)));
     }
     const Transfer* const transfer = open_transfer(id, reply);
     if (transfer == nullptr) {
@@ -281,34 +300,35 @@ void AdminStore::export_page(const Json::Value& arguments, const service::Peer& 
             return true;
         },
         [this, alive = alive_, id, out, reply](const Result<bool>& done) {
-            if (!*alive) {
-                return;
+            if (*alive) {
+                exported(id, *out, done, reply);
             }
-            out->busy = false;
-            if (!done) {
-                end_transfer(id);
-                refuse_with(reply, done.error());
-                return;
-            }
-            Json::Value json = document("export");
-            json["chunk"] = std::string(view(base64_encode(out->chunk)));
-            json["logins"] = static_cast<Json::UInt64>(out->logins);
-            json["skipped"] = Json::Value(Json::arrayValue);
-            for (const std::string& each : out->skipped) {
-                json["skipped"].append(each);
-            }
-            json["next"] = out->store_cursor.empty() ? "" : id + ":" + out->store_cursor;
-            if (out->store_cursor.empty()) {
-                end_transfer(id);
-            }
-            answer_json(reply, json);
         });
+}
+
+void AdminStore::exported(const std::string& id, Export& out, const Result<bool>& done,
+                          const Reply& reply) {
+    out.busy = false;
+    if (!done) {
+        end_transfer(id);
+        refuse_with(reply, done.error());
+        return;
+    }
+    Json::Value json = document("export");
+    json["chunk"] = std::string(view(base64_encode(out.chunk)));
+    json["logins"] = static_cast<Json::UInt64>(out.logins);
+    json["skipped"] = list_of(out.skipped);
+    json["next"] = out.store_cursor.empty() ? "" : id + ":" + out.store_cursor;
+    if (out.store_cursor.empty()) {
+        end_transfer(id);
+    }
+    answer_json(reply, json);
 }
 
 void AdminStore::import_page(const Json::Value& arguments, const service::Peer& peer,
                              const Reply& reply) {
     Secret passphrase = take_secret(arguments, "passphrase");
-    const auto bytes = base64_decode(string_argument(arguments, "chunk"));
+    auto bytes = base64_decode(string_argument(arguments, "chunk"));
     if (!bytes) {
         refuse(reply, FailureClass::BadRequest, FailureCode::Syntax, "chunk is not base64");
         return;
@@ -316,21 +336,15 @@ void AdminStore::import_page(const Json::Value& arguments, const service::Peer& 
     const bool last = flag_argument(arguments, "last");
     std::string id = string_argument(arguments, "state");
     if (id.empty()) {
-        if (transfers_.size() >= kMaxTransfers) {
-            refuse(reply, FailureClass::Transient, FailureCode::Throttled,
-                   "other exports or imports are under way; try again in a minute");
+        const bool check = flag_argument(arguments, "check");
+        id = begin_transfer(check ? "" : "logins_imported", peer, reply);
+        if (id.empty()) {
             return;
         }
-        id = random_guid();
-        auto in = std::make_shared<Import>();
-        in->check = flag_argument(arguments, "check");
-        in->reader.emplace(std::move(passphrase));
-        if (!in->check) {
-            services_.log.write(LogLine(LogLevel::Notice, "logins_imported")
-                                    .add("uid", static_cast<std::int64_t>(peer.uid))
-                                    .add("pid", static_cast<std::int64_t>(peer.pid)));
-        }
-        transfers_[id].in = std::move(in);
+        auto fresh = std::make_shared<Import>();
+        fresh->check = check;
+        fresh->reader.emplace(std::move(passphrase));
+        transfers_[id].in = std::move(fresh);
     }
     const Transfer* const transfer = open_transfer(id, reply);
     if (transfer == nullptr) {
@@ -353,30 +367,31 @@ void AdminStore::import_page(const Json::Value& arguments, const service::Peer& 
             return true;
         },
         [this, alive = alive_, id, in, last, reply](const Result<bool>& done) {
-            if (!*alive) {
-                return;
+            if (*alive) {
+                imported(id, *in, last, done, reply);
             }
-            in->busy = false;
-            for (const auto& [provider, account] : in->changed) {
-                services_.changed(provider, account);
-            }
-            if (!done) {
-                end_transfer(id);
-                refuse_with(reply, done.error());
-                return;
-            }
-            Json::Value json = document("import_export");
-            json["logins"] = static_cast<Json::UInt64>(in->logins);
-            json["skipped"] = Json::Value(Json::arrayValue);
-            for (const std::string& each : in->skipped) {
-                json["skipped"].append(each);
-            }
-            json["state"] = id;
-            if (last) {
-                end_transfer(id);
-            }
-            answer_json(reply, json);
         });
+}
+
+void AdminStore::imported(const std::string& id, Import& in, bool last, const Result<bool>& done,
+                          const Reply& reply) {
+    in.busy = false;
+    for (const auto& [provider, account] : in.changed) {
+        services_.changed(provider, account);
+    }
+    if (!done) {
+        end_transfer(id);
+        refuse_with(reply, done.error());
+        return;
+    }
+    Json::Value json = document("import_export");
+    json["logins"] = static_cast<Json::UInt64>(in.logins);
+    json["skipped"] = list_of(in.skipped);
+    json["state"] = id;
+    if (last) {
+        end_transfer(id);
+    }
+    answer_json(reply, json);
 }
 
 }  // namespace postbearer::agent

@@ -61,6 +61,11 @@ private:
     void export_page(const Json::Value& arguments, const service::Peer& peer, const Reply& reply);
     void import_page(const Json::Value& arguments, const service::Peer& peer, const Reply& reply);
     [[nodiscard]] Transfer* open_transfer(const std::string& id, const Reply& reply);
+    [[nodiscard]] std::string begin_transfer(std::string_view event, const service::Peer& peer,
+                                             const Reply& reply);
+    void exported(const std::string& id, Export& out, const Result<bool>& done, const Reply& reply);
+    void imported(const std::string& id, Import& in, bool last, const Result<bool>& done,
+                  const Reply& reply);
     void keep_for_a_while(const std::string& id);
     void end_transfer(const std::string& id);
 
