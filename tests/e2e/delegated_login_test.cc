@@ -33,7 +33,7 @@ struct Rig : DelegatedRig {
         agent().start();
     }
     [[nodiscard]] LoginDialogue begin(std::vector<std::string> words) {
-        words.insert(words.begin(), kAlice);
+        words.insert(words.begin(), kAliceUser);
         return {directory(), words, agent().configuration()};
     }
 };
@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(resources_are_consented_in_turn) {
     while (!says(login.said(), "Logged in:")) {
         const std::vector<std::string> codes = codes_in(login.said());
         if (codes.size() > approved) {
-            rig.rehearsal().approve_device(codes[approved++], kAlice);
+            rig.rehearsal().approve_device(codes[approved++], kAliceUser);
         }
         wait_until(
             "the next step",
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(resources_are_consented_in_turn) {
     BOOST_TEST(says(login.said(), "One more consent, for "));
     BOOST_TEST(login.end().ok(), login.said());
     for (const char* resource : {"smtp", "imap", "graph"}) {
-        (void)rig.good_token(kAlice, resource);
+        (void)rig.good_token(kAliceUser, resource);
     }
     rig.agent().stop();
 }
@@ -72,42 +72,42 @@ BOOST_AUTO_TEST_CASE(another_user_is_refused_unless_accepted) {
     Rig rig;
     {
         LoginDialogue login = rig.begin({"--device", "--resource", "smtp"});
-        rig.rehearsal().approve_device(login.says(kCode), kBob);
+        rig.rehearsal().approve_device(login.says(kCode), kBobUser);
         BOOST_TEST(login.end().code == 1, login.said());
-        BOOST_TEST(says(login.said(), kBob), login.said());
+        BOOST_TEST(says(login.said(), kBobUser), login.said());
         BOOST_TEST(says(login.said(), "--accept-user"), login.said());
     }
-    BOOST_TEST(rig.token(kAlice)["code"] == "not_logged_in");
+    BOOST_TEST(rig.token(kAliceUser)["code"] == "not_logged_in");
     LoginDialogue login = rig.begin({"--device", "--resource", "smtp", "--accept-user"});
-    rig.rehearsal().approve_device(login.says(kCode), kBob);
+    rig.rehearsal().approve_device(login.says(kCode), kBobUser);
     BOOST_TEST(login.end().ok(), login.said());
-    (void)rig.good_token(kAlice);
+    (void)rig.good_token(kAliceUser);
     rig.agent().stop();
 }
 
 /// Whatever ends a login before its end: the one of before is used as ever.
 BOOST_AUTO_TEST_CASE(a_code_that_expires) {
     Rig rig({.device_slow_down = true, .device_expires = 3});
-    (void)rig.log_in(kAlice);
+    (void)rig.log_in(kAliceUser);
     LoginDialogue login = rig.begin({"--device", "--resource", "smtp"});
     (void)login.says(kCode);
     BOOST_TEST(login.end().code == 1, login.said());
     BOOST_TEST(says(login.said(), "postbearer login"), login.said());
-    BOOST_TEST(rig.refreshes(kAlice));
+    BOOST_TEST(rig.refreshes(kAliceUser));
     rig.agent().stop();
 }
 
 /// A login of a shared mailbox serves it, and a new one for the same user replaces the old.
 BOOST_AUTO_TEST_CASE(a_new_login_replaces_the_old_one) {
     Rig rig({.rotation = "strict"});
-    (void)rig.log_in(kAlice);
-    const std::string old_token = rig.good_token(kAlice)["token"];
+    (void)rig.log_in(kAliceUser);
+    const std::string old_token = rig.good_token(kAliceUser)["token"];
     LoginDialogue login = rig.begin({"--device", "--resource", "smtp"});
     BOOST_TEST(says((login.says("(enter this code)"), login.said()), "replaces"), login.said());
-    rig.rehearsal().approve_device(login.says(kCode), kAlice);
+    rig.rehearsal().approve_device(login.says(kCode), kAliceUser);
     BOOST_TEST(login.end().ok(), login.said());
-    BOOST_TEST(rig.refreshes(kAlice));
-    BOOST_TEST(rig.good_token(kAlice)["token"] != old_token);
+    BOOST_TEST(rig.refreshes(kAliceUser));
+    BOOST_TEST(rig.good_token(kAliceUser)["token"] != old_token);
     BOOST_TEST(rig.rehearsal().counter("refresh_reuse") == 0U);
     rig.agent().stop();
 }

@@ -13,7 +13,8 @@ namespace {
 using protocol::FailureClass;
 using protocol::FailureCode;
 
-FetchFailure local_failure(FailureClass failure_class, FailureCode code, std::string message) {
+FetchFailure local_failure(FailureClass failure_class, FailureCode code,
+                           const std::string& message) {
     FetchFailure failure;
     failure.answer.failure_class = failure_class;
     failure.answer.code = code;

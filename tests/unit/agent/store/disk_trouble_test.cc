@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(a_store_without_write_permission_is_read) {
         }
         const auto store = try_open();
         if (!store) {
-            (void)::write(2, store.error().context.data(), store.error().context.size());
+            (void)!::write(2, store.error().context.data(), store.error().context.size());
             ::_exit(3);
         }
         const auto login = (*store)->find_login(alice());
