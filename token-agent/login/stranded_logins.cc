@@ -120,7 +120,8 @@ private:
 }  // namespace
 
 void log_out_stranded(const LogoutServices& services, std::shared_ptr<const Policy> policy,
-                      std::string account, std::function<void(Result<StrandedOutcome>)> done) {
+                      const std::string& account,
+                      std::function<void(Result<StrandedOutcome>)> done) {
     std::make_shared<StrandedLogout>(services, std::move(policy), std::move(done))->start(account);
 }
 

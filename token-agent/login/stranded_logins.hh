@@ -22,6 +22,7 @@ struct StrandedOutcome {
 /// `account` is the login's name, lower case. `done` runs once, later. Error: Unavailable, the
 /// store could not be read, or could not forget one.
 void log_out_stranded(const LogoutServices& services, std::shared_ptr<const Policy> policy,
-                      std::string account, std::function<void(Result<StrandedOutcome>)> done);
+                      const std::string& account,
+                      std::function<void(Result<StrandedOutcome>)> done);
 
 }  // namespace postbearer::agent
