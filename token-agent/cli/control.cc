@@ -122,6 +122,9 @@ int run_refresh(const Options& options) {
     if (options.arguments.empty() != options.all) {
         return fail("refresh", "name one ACCOUNT, or say --all", kUsage);
     }
+    if (!options.all && !options.provider.empty()) {
+        return fail("refresh", "--provider goes with --all: an ACCOUNT has one provider", kUsage);
+    }
     Json::Value arguments(Json::objectValue);
     if (!options.all) {
         arguments["account"] = options.arguments.front();

@@ -192,6 +192,15 @@ BOOST_FIXTURE_TEST_CASE(a_cursor_that_stands_still_ends_the_listing, Room) {
     BOOST_TEST(agent->calls().size() == 2U);
 }
 
+BOOST_FIXTURE_TEST_CASE(refresh_of_one_account_takes_no_provider, Room) {
+    start([](const ScriptedAdmin::Call&) { return document(kind("refresh")); });
+    options.arguments = {"alice@contoso.com"};
+    options.provider = "contoso";
+    BOOST_TEST(run(cli::run_refresh) == cli::kUsage);
+    BOOST_TEST(agent->calls().empty());
+    BOOST_TEST(err.find("--provider goes with --all") != std::string::npos);
+}
+
 BOOST_FIXTURE_TEST_CASE(refresh_names_accounts_and_takes_all_pages, Room) {
     options.all = true;
     options.dry_run = true;
