@@ -53,12 +53,11 @@ void StoredTokens::fetch(FetchWish wish, Done done) {
         ask(std::move(wish), nullptr, std::move(done));
         return;
     }
-    RecordName name = record_name(wish);
+    auto look_up = [name = record_name(wish), resource = wish.resource](TokenStore& store) {
+        return store.find_access(name, resource);
+    };
     ask_store<std::optional<StoredAccess>>(
-        services_.store,
-        [name = std::move(name), resource = wish.resource](TokenStore& store) {
-            return store.find_access(name, resource);
-        },
+        services_.store, std::move(look_up),
         [this, alive = alive_, wish = std::move(wish),
          done = std::move(done)](Result<std::optional<StoredAccess>> stored) mutable {
             if (*alive) {

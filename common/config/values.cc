@@ -10,7 +10,7 @@ constexpr std::size_t kMaxAccountBytes = 320;  // RFC 5321: 64 + "@" + 255
 constexpr std::size_t kMaxDomainBytes = 253;
 constexpr std::size_t kMaxSocketPath = 107;  // sun_path without its final NUL
 
-std::string quoted(std::string_view text) { return '"' + printable(text, 120) + '"'; }
+std::string in_quotes(std::string_view text) { return '"' + printable(text, 120) + '"'; }
 
 bool is_ascii(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > 0; });
@@ -44,7 +44,7 @@ bool is_domain(std::string_view domain) noexcept {
 std::string pattern_fault(std::string_view pattern) {
     const std::size_t at = pattern.rfind('@');
     if (at == std::string_view::npos) {
-        std::string fault = "expected an address, @domain or *, found " + quoted(pattern);
+        std::string fault = "expected an address, @domain or *, found " + in_quotes(pattern);
         return is_domain(pattern) ? fault + "; did you mean \"@" + std::string(pattern) + "\"?"
                                   : fault;
     }
@@ -55,16 +55,17 @@ std::string pattern_fault(std::string_view pattern) {
                "\"?";
     }
     if (domain.starts_with("*.")) {
-        return quoted(pattern) + ": sub-domains take a rule each, @domain matches that domain only";
+        return in_quotes(pattern) +
+               ": sub-domains take a rule each, @domain matches that domain only";
     }
     if (!is_ascii(domain)) {
-        return "write the domain of " + quoted(pattern) + " in its ASCII form (xn--...)";
+        return "write the domain of " + in_quotes(pattern) + " in its ASCII form (xn--...)";
     }
     if (!is_domain(domain)) {
-        return quoted(domain) + " is not a mail domain";
+        return in_quotes(domain) + " is not a mail domain";
     }
     if (pattern.size() > kMaxAccountBytes || local.find_first_of(" @,;<>") != local.npos) {
-        return quoted(pattern) + " is not one address";
+        return in_quotes(pattern) + " is not one address";
     }
     return {};
 }
@@ -143,7 +144,7 @@ std::optional<std::string> line_value(const Value& value) {
 std::optional<std::string> path_value(const Value& value) {
     auto path = line_value(value);
     if (path && !path->starts_with('/')) {
-        value.error("expected an absolute path, found " + quoted(*path));
+        value.error("expected an absolute path, found " + in_quotes(*path));
         return std::nullopt;
     }
     return path;

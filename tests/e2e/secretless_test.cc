@@ -20,7 +20,7 @@ constexpr const char* kExchangeAudience = "api://AzureADTokenExchange";
 constexpr const char* kOutsideKey = "0123456789abcdef-of-a-file-elsewhere";
 constexpr const char* kPassphrase = "a passphrase of twenty letters";
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 /// A certificate with its key, as files that the configuration can name.
 struct Identity {
@@ -32,9 +32,10 @@ struct Identity {
 
     /// The members of a credential; its files begin with `name`.
     [[nodiscard]] std::string toml(const ProviderRig& rig, const std::string& name) const {
-        return "certificate = " + quoted(rig.put_file(name + ".crt", pem_of(certificate), 0644)) +
+        return "certificate = " +
+               in_quotes(rig.put_file(name + ".crt", pem_of(certificate), 0644)) +
                ", private_key = " +
-               quoted("file:" + rig.put_file(name + ".key", pem_of(key)).string());
+               in_quotes("file:" + rig.put_file(name + ".key", pem_of(key)).string());
     }
 };
 
@@ -179,14 +180,15 @@ BOOST_AUTO_TEST_CASE(encrypted_pem_and_pkcs12) {
     const Identity identity(rsa_key());
     register_certificates(rig, {pem_of(identity.certificate)}, {"PS256"});
     const auto file = [&rig](const std::string& name, const std::string& content) {
-        return quoted("file:" + rig.put_file(name, content).string());
+        return in_quotes("file:" + rig.put_file(name, content).string());
     };
     const std::string passphrase =
         "private_key_passphrase = " + file("passphrase", std::string(kPassphrase) + "\n") + "\n";
     const std::string crt = pem_of(identity.certificate);
     rig.add_provider(
-        "pem", "certificate = " + quoted(rig.put_file("app.crt", crt, 0644)) + "\nprivate_key = " +
-                   file("app.key", pem_of(identity.key, kPassphrase)) + "\n" + passphrase);
+        "pem", "certificate = " + in_quotes(rig.put_file("app.crt", crt, 0644)) +
+                   "\nprivate_key = " + file("app.key", pem_of(identity.key, kPassphrase)) + "\n" +
+                   passphrase);
     rig.add_provider("together",
                      "certificate = " + file("app.pem", crt + pem_of(identity.key, kPassphrase)) +
                          "\n" + passphrase);
@@ -286,7 +288,7 @@ BOOST_AUTO_TEST_CASE(federated_token_is_read_each_time) {
     ProviderRig rig;
     const std::string file = rig.put_file("federated", federated_token("pod:first", rsa_key()));
     trust_subject(rig, "pod:first");
-    rig.add_provider("contoso", "federated_token_file = " + quoted(file) + "\n");
+    rig.add_provider("contoso", "federated_token_file = " + in_quotes(file) + "\n");
     rig.add_account(kRelay, "contoso");
     rig.start();
     (void)rig.good_token(kRelay);

@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 }  // namespace
 
@@ -49,12 +49,12 @@ Path Agent::master_key(std::size_t index) const {
 }
 
 std::string Agent::store_toml() const {
-    std::string text = "\nstore = " + quoted("sqlite:" + store().string()) +
-                       "\nmaster_key = " + quoted("file:" + master_key(0).string());
+    std::string text = "\nstore = " + in_quotes("sqlite:" + store().string()) +
+                       "\nmaster_key = " + in_quotes("file:" + master_key(0).string());
     if (settings_.master_keys.size() > 1) {
         text += "\nprevious_master_keys = [";
         for (std::size_t i = 1; i < settings_.master_keys.size(); ++i) {
-            text += quoted("file:" + master_key(i).string()) + ", ";
+            text += in_quotes("file:" + master_key(i).string()) + ", ";
         }
         text += "]";
     }
@@ -66,29 +66,29 @@ std::string Agent::agent_toml() const {
     std::string text = "[agent]\nsockets = [";
     for (const Path& socket : settings_.sockets) {
         // Queue directories of private instances are not known to the agent.
-        text += "{path = " + quoted(socket) + ", group = \"postfix\", mode = \"0660\"}, ";
+        text += "{path = " + in_quotes(socket) + ", group = \"postfix\", mode = \"0660\"}, ";
     }
-    text += "]\nadmin_socket = " + quoted(admin_socket()) + store_toml() +
-            "\nca_file = " + quoted(settings_.ca_file) + "\n" + settings_.more + "\n";
+    text += "]\nadmin_socket = " + in_quotes(admin_socket()) + store_toml() +
+            "\nca_file = " + in_quotes(settings_.ca_file) + "\n" + settings_.more + "\n";
     for (const AgentProvider& provider : settings_.providers) {
-        text += "[provider." + provider.name + "]\ntype = " + quoted(provider.type) +
-                "\nclient_id = " + quoted(provider.client_id) + "\n";
+        text += "[provider." + provider.name + "]\ntype = " + in_quotes(provider.type) +
+                "\nclient_id = " + in_quotes(provider.client_id) + "\n";
         if (!provider.secret.empty()) {
             text += "client_secret = " +
-                    quoted("file:" + (directory / (provider.name + ".secret")).string()) + "\n";
+                    in_quotes("file:" + (directory / (provider.name + ".secret")).string()) + "\n";
         }
         if (!provider.tenant.empty()) {
-            text += "tenant = " + quoted(provider.tenant) + "\n";
+            text += "tenant = " + in_quotes(provider.tenant) + "\n";
         }
         if (!provider.token_endpoint.empty()) {
-            text += "token_endpoint = " + quoted(provider.token_endpoint) + "\n";
+            text += "token_endpoint = " + in_quotes(provider.token_endpoint) + "\n";
         }
         text += provider.more + "\n";
     }
     for (const AgentAccount& account : settings_.accounts) {
-        text += "[[account]]\nmatch = " + quoted(account.match) +
-                "\nprovider = " + quoted(account.provider) + "\ngrant = " + quoted(account.grant) +
-                "\n" + account.more + "\n";
+        text += "[[account]]\nmatch = " + in_quotes(account.match) +
+                "\nprovider = " + in_quotes(account.provider) +
+                "\ngrant = " + in_quotes(account.grant) + "\n" + account.more + "\n";
     }
     for (const AgentAccess& access : settings_.access) {
         text += "[[access]]\n" + access.subject + "\naccounts = " + access.accounts +

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 /// What sanitizers read, where this is a build with one; nothing else of ours.
 std::map<std::string, std::string> sanitizer_options() {
@@ -44,13 +44,13 @@ MilterDaemon::~MilterDaemon() {
 std::string MilterDaemon::milter_toml() const {
     const MilterSettings& it = settings_;
     // Queue directories of private instances are not known to the daemon, so it is told the group.
-    return "[milter]\nlisten = " + quoted("unix:" + it.milter_socket.string()) +
-           "\nlmtp = " + quoted("unix:" + it.lmtp_socket.string()) +
-           "\nsocket_group = \"postfix\"\nsocket_mode = " + quoted(it.socket_mode) +
-           "\nagent = " + quoted(it.agent_socket) +
-           "\njournal = " + quoted((it.directory / "state" / "journal.db").string()) + "\n" +
-           it.milter_more + "\n[graph]\nendpoint = " + quoted(it.endpoint) +
-           "\nca_file = " + quoted(it.ca_file) + "\n" + it.graph_more + "\n" + it.routes + "\n";
+    return "[milter]\nlisten = " + in_quotes("unix:" + it.milter_socket.string()) +
+           "\nlmtp = " + in_quotes("unix:" + it.lmtp_socket.string()) +
+           "\nsocket_group = \"postfix\"\nsocket_mode = " + in_quotes(it.socket_mode) +
+           "\nagent = " + in_quotes(it.agent_socket) +
+           "\njournal = " + in_quotes((it.directory / "state" / "journal.db").string()) + "\n" +
+           it.milter_more + "\n[graph]\nendpoint = " + in_quotes(it.endpoint) +
+           "\nca_file = " + in_quotes(it.ca_file) + "\n" + it.graph_more + "\n" + it.routes + "\n";
 }
 
 void MilterDaemon::write_configuration() const { write_file(configuration(), milter_toml()); }

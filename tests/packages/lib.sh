@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by the scripts of tests/packages: roots of a Debian release, made once and kept in
+# build/roots, and copies of them that apt changes or that systemd boots in.
+#
+#     . tests/packages/lib.sh
+#     need_root
+#     base=$(root_base bookworm boot)      # kinds: boot, build, test
+#     dir=$(root_copy "$base" pb-mine)     # a copy of one's own, gone when the script ends
+#     root_run "$dir" apt-get install -y postfix
+#     root_boot "$dir" pb-mine             # systemd as PID 1, no network but loopback
+#     root_exec pb-mine systemctl status postbearer-agent
+#     root_stop pb-mine
+#
+# root_run has the host's network, a booted root has none. When the script ends, what still runs is
+# stopped, and copies are unmounted and removed; a script with an EXIT trap of its own calls
+# root_cleanup there. POSTBEARER_ROOTS names another directory than build/roots.
+
+packages_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source_dir=$(cd "$packages_dir/../.." && pwd)
+roots_dir=${POSTBEARER_ROOTS:-$source_dir/build/roots}
+session_dir=$roots_dir/session.$$
+. "$packages_dir/sources.sh"
+
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+need_root() {
+    [ "$(id -u)" -eq 0 ] || die "run me as root: roots are made, mounted and booted here"
+    local tool
+    for tool in mmdebstrap systemd-nspawn nsenter flock; do
+        command -v "$tool" >/dev/null ||
+            die "$tool is missing: apt-get install mmdebstrap systemd-container util-linux"
+    done
+}
+# A tenth of a second between two looks at a condition.
+pause() { read -rt 0.1 <> <(:) || true; }
+until_true() { # SECONDS COMMAND...
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        pause
+    done
+}
+
+# --- bases: made once, never changed -------------------------------------------------------------
+
+boot_packages=(systemd systemd-sysv dbus ca-certificates)
+build_packages=(build-essential debhelper devscripts lintian blhc fakeroot)
+test_packages=(autopkgtest python3 openssl iproute2 procps)
+
+root_base() { # RELEASE KIND: prints a directory, made now if there is none of today
+    local release=$1 kind=$2 base
+    base=$roots_dir/$release-$kind-$(base_key "$release" "$kind")
+    mkdir -p "$roots_dir"
+    (
+        flock 9
+        prune_bases "$release-$kind"
+        [ -d "$base" ] || make_base "$release" "$kind" "$base" >&2
+    ) 9>"$roots_dir/.$release-$kind.lock" || return 1
+    echo "$base"
+}
+base_key() { # RELEASE KIND: changes with whatever decides what is installed
+    {
+        apt_sources "$1"
+        kind_packages boot
+        kind_packages "$2"
+        [ "$2" != build ] || cat "$source_dir/debian/control"
+    } | sha256sum | cut -c1-12
+}
+kind_packages() { # KIND
+    case $1 in
+        boot) printf '%s\n' "${boot_packages[@]}" ;;
+        build) printf '%s\n' "${build_packages[@]}" ;;
+        test) printf '%s\n' "${test_packages[@]}" && test_depends ;;
+        *) die "no root of kind '$1'; there are boot, build and test" ;;
+    esac
+}
+# What debian/tests/control depends on, without our own packages and without `@`.
+test_depends() {
+    local control=$source_dir/debian/tests/control
+    [ -e "$control" ] || return 0
+    sed -e ':a' -e 'N;$!ba' -e 's/\n[ \t]\+/ /g' "$control" | sed -n 's/^Depends: *//p' |
+        tr ',' '\n' | sed -E 's/^[ \t]+//; s/[ \t(|[<].*//' | grep -E '^[a-z0-9]' |
+        grep -vxFf <(sed -n 's/^Package: *//p' "$source_dir/debian/control") | sort -u
+}
+# A mirror moves on: after a day its files are no longer those that our lists name.
+prune_bases() { # PREFIX
+    local old
+    while IFS= read -r old; do
+        grep -qF "lowerdir=$old" /proc/mounts || rm -rf --one-file-system "$old"
+    done < <(find "$roots_dir" -mindepth 1 -maxdepth 1 -name "$1-*" -mmin +1440)
+}
+make_base() { # RELEASE KIND DIR
+    local release=$1 kind=$2 dir=$3 new=$3.new log=$3.log boot
+    echo "making a root: $release, $kind"
+    rm -rf --one-file-system "$new"
+    if [ "$kind" = boot ]; then
+        bootstrap "$release" "$new" >"$log" 2>&1
+    else
+        boot=$(root_base "$release" boot) && cp -a --reflink=auto "$boot" "$new" &&
+            extend "$kind" "$new" >"$log" 2>&1
+    fi || { tail -n 15 "$log"; return 1; }
+    mv "$new" "$dir"
+    touch "$dir"
+}
+bootstrap() { # RELEASE DIR
+    local sources settings=()
+    sources=$(apt_sources "$1") || return 1
+    mapfile -t settings < <(apt_settings | sed 's/^/--aptopt=/')
+    mmdebstrap --variant=minbase --skip=cleanup/apt/lists --dpkgopt=force-unsafe-io \
+        --include="$(paste -sd , < <(kind_packages boot))" "${settings[@]}" "$1" "$2" - <<<"$sources"
+}
+extend() { # KIND DIR
+    local kind=$1 dir=$2 packages
+    mapfile -t packages < <(kind_packages "$kind")
+    root_run "$dir" apt-get update -q || return 1
+    root_run "$dir" apt-get install -y -q --no-install-recommends "${packages[@]}" || return 1
+    if [ "$kind" = build ]; then
+        mkdir -p "$dir/tmp/wanted/debian"
+        cp "$source_dir/debian/control" "$dir/tmp/wanted/debian/"
+        root_run "$dir" apt-get build-dep -y -q --no-install-recommends /tmp/wanted || return 1
+        rm -rf "$dir/tmp/wanted"
+    fi
+    root_run "$dir" apt-get clean
+}
+
+# --- copies: everything below session_dir/NAME ---------------------------------------------------
+
+root_copy() { # BASE NAME: prints the directory of a copy that may be changed
+    local base=$1 name=$2 home=$session_dir/$2
+    [ ! -e "$home" ] || { echo "root_copy: there is a copy '$name' already" >&2; return 1; }
+    mkdir -p "$home"/{upper,work,root}
+    mount -t overlay overlay -o "lowerdir=$base,upperdir=$home/upper,workdir=$home/work" \
+        "$home/root" 2>/dev/null || cp -a --reflink=auto "$base/." "$home/root/"
+    # Without an id of its own systemd would take the boot for the first one, and apply presets.
+    systemd-machine-id-setup --root="$home/root" >/dev/null 2>&1 ||
+        tr -d - </proc/sys/kernel/random/uuid >"$home/root/etc/machine-id"
+    echo "$name" >"$home/root/etc/hostname"
+    printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >"$home/root/etc/hosts"
+    echo "$home/root"
+}
+root_run() { # DIR COMMAND...: not booted, with the host's network; no service is started
+    local dir=$1 status=0
+    shift
+    printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
+    chmod 755 "$dir/usr/sbin/policy-rc.d"
+    systemd-nspawn -q -D "$dir" --register=no --keep-unit --pipe --timezone=off \
+        -E DEBIAN_FRONTEND=noninteractive -E LC_ALL=C.UTF-8 "$@" </dev/null || status=$?
+    rm -f "$dir/usr/sbin/policy-rc.d"
+    return "$status"
+}
+
+# --- booted copies -------------------------------------------------------------------------------
+
+root_boot() { # DIR NAME: returns when systemd says that it is up
+    local dir=$1 name=$2 home=$session_dir/$2
+    mkdir -p "$home"
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid systemd-nspawn -q -D "$dir" -M "$name" \
+        --register=no --keep-unit --private-network --timezone=off --console=pipe --boot \
+        </dev/null >"$home/console" 2>&1 &
+    echo $! >"$home/nspawn.pid"
+    until_true 60 root_is_up "$name" && return 0
+    echo "$name did not come up: $(root_exec "$name" systemctl is-system-running 2>&1)" >&2
+    tail -n 20 "$home/console" >&2
+    return 1
+}
+root_is_up() { # NAME
+    local state
+    state=$(root_exec "$1" systemctl is-system-running 2>/dev/null) || true
+    [ "$state" = degraded ] && root_exec "$1" systemctl --failed --plain --no-legend >&2
+    [ "$state" = running ] || [ "$state" = degraded ]
+}
+root_leader() { # NAME: the pid of its PID 1
+    local nspawn
+    nspawn=$(cat "$session_dir/$1/nspawn.pid") && tr -d ' ' <"/proc/$nspawn/task/$nspawn/children"
+}
+root_exec() { # NAME COMMAND...
+    local leader
+    leader=$(root_leader "$1" 2>/dev/null) && [ -n "$leader" ] || return 125
+    shift
+    nsenter -t "$leader" -m -u -i -n -p -r -w -- env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+root_stop() { # NAME
+    local file=$session_dir/$1/nspawn.pid nspawn leader
+    [ -e "$file" ] || return 0
+    nspawn=$(cat "$file")
+    leader=$(root_leader "$1" 2>/dev/null) || true
+    [ -z "$leader" ] || kill -s RTMIN+4 "$leader" 2>/dev/null || true
+    until_true 30 process_gone "$nspawn" ||
+        { echo "$1 does not stop, killing it" >&2; kill -s KILL $leader "$nspawn" 2>/dev/null || true; }
+    wait "$nspawn" 2>/dev/null || true
+    rm -f "$file"
+}
+process_gone() { # PID
+    [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+}
+
+# --- the end -------------------------------------------------------------------------------------
+
+root_cleanup() {
+    local home
+    for home in "$session_dir"/*/; do
+        [ -d "$home" ] || continue
+        root_stop "$(basename "$home")"
+        ! mountpoint -q "$home/root" || umount -l "$home/root"
+    done
+    rm -rf --one-file-system "$session_dir"
+}
+trap root_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
