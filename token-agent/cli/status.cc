@@ -175,6 +175,12 @@ int run_status(const Options& options) {
     for (const std::string& line : warnings_of(*json).lines) {
         (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
     }
+    if (options.arguments.empty() && (*json)["accounts"].empty()) {
+        (void)std::fprintf(stderr,
+                           "no accounts yet: write [provider.NAME] and [[account]] into %s, then "
+                           "run: postbearer check-config && postbearer reload\n",
+                           options.config.c_str());
+    }
     for (const Json::Value& row : (*json)["accounts"]) {
         (void)std::printf("%-32s %-12s %-11s %s\n", shown(row["account"]).c_str(),
                           shown(row["provider"]).c_str(), shown(row["state"]).c_str(),

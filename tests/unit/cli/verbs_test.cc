@@ -129,6 +129,20 @@ BOOST_FIXTURE_TEST_CASE(status_says_who_has_to_log_in, Room) {
     BOOST_TEST(!says("postbearer login @contoso.com"));
 }
 
+/// Fresh from the package: it runs, and nothing is configured.
+BOOST_FIXTURE_TEST_CASE(status_without_accounts_says_what_is_next, Room) {
+    Json::Value json = kind("status");
+    json["accounts"] = Json::Value(Json::arrayValue);
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(out.empty());
+    BOOST_TEST(complains("no accounts yet: write [provider.NAME] and [[account]] into " +
+                         options.config + ", then run: postbearer check-config"));
+    options.arguments = {"alice@contoso.com"};
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(err.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(status_follows_cursors_of_both_kinds, Room) {
     start([&](const ScriptedAdmin::Call& call) {
         Json::Value json = kind("status");
