@@ -24,7 +24,6 @@ name = "contoso"
 sender = ["@contoso.test"]
 allow_from = ["@contoso.test"]
 END
-    undo_later systemctl try-restart postbearer-milter.service
     systemctl restart postbearer-milter.service || fail "the milter does not start"
 }
 
