@@ -60,10 +60,12 @@ write_secret() {
     (umask 077 && printf '%s' "$1" >/etc/postbearer/credentials/contoso-secret)
 }
 
-# write_agent_toml USER...: who may have tokens for SMTP.
-write_agent_toml() {
+# extend_agent_toml [USER...]: below what the package brings, which lets Postfix have tokens for
+# SMTP; who else may.
+extend_agent_toml() {
     local user
-    cat >/etc/postbearer/agent.toml <<'END'
+    cat >>/etc/postbearer/agent.toml <<'END'
+
 [provider.contoso]
 type          = "microsoft"
 tenant        = "contoso.test"
@@ -98,7 +100,7 @@ configure_agent() {
     undo_later settle_services
     keep /etc/postbearer
     write_secret "$app_secret"
-    write_agent_toml "$@"
+    extend_agent_toml "$@"
     restart_agent
 }
 
