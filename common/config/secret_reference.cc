@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kCredential = "credential:";
 constexpr std::string_view kFile = "file:";
 constexpr std::string_view kEnvironment = "env:";
+constexpr off_t kEmptyLine = 1;
 constexpr std::string_view kCredentialPrefixes[] = {"", "postbearer_", "postbearer-encrypted_"};
 
 bool is_variable_name(std::string_view name) noexcept {
@@ -122,7 +123,7 @@ std::string credential_advice(const std::string& name) {
 }
 
 /// As our unit names them: LoadCredential=NAME; a file NAME of the directories of
-/// LoadCredential=postbearer: and LoadCredentialEncrypted=postbearer-encrypted:. An empty one is
+/// LoadCredential=postbearer: and LoadCredentialEncrypted=postbearer-encrypted:. An empty line is
 /// what the unit puts where there is none (SetCredential=).
 Result<Secret> read_credential(const SecretReference& reference) {
     const std::string& name = reference.name;
@@ -140,7 +141,7 @@ Result<Secret> read_credential(const SecretReference& reference) {
         struct stat status {};
         const bool absent = ::stat(path.c_str(), &status) != 0
                                 ? errno == ENOENT
-                                : S_ISREG(status.st_mode) && status.st_size == 0;
+                                : S_ISREG(status.st_mode) && status.st_size <= kEmptyLine;
         if (!absent) {
             return read_file(reference, path);
         }

@@ -228,7 +228,7 @@ BOOST_FIXTURE_TEST_CASE(first_place_of_a_credential_wins, Fixture) {
     const std::string directory = dir.path();
     const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
     BOOST_TEST(read_secret({Kind::Credential, "name"})->reveal() == "first");
-    (void)write("name", "", 0600);  // SetCredential= of the unit: there is none
+    (void)write("name", "\n", 0600);  // SetCredential= of the unit: there is none
     BOOST_TEST(read_secret({Kind::Credential, "name"})->reveal() == "second");
 }
 
@@ -243,9 +243,10 @@ BOOST_FIXTURE_TEST_CASE(unreadable_credential_is_told, Fixture) {
 
 BOOST_FIXTURE_TEST_CASE(missing_credential_says_where_it_belongs, Fixture) {
     (void)write("empty", "", 0400);
+    (void)write("line", "\n", 0400);
     const std::string directory = dir.path();
     const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
-    for (const std::string name : {"other", "empty"}) {
+    for (const std::string name : {"other", "empty", "line"}) {
         BOOST_TEST(error_of(Kind::Credential, name) ==
                    "credential:" + name + ": systemd has passed neither " + directory + "/" + name +
                        " nor postbearer_" + name +
