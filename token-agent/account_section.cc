@@ -178,7 +178,10 @@ void read_account(const Table& table, Loading& loading) {
     const auto provider_value = required(table, "provider");
     const auto provider = provider_value ? find_provider(*provider_value, loading) : std::nullopt;
     const auto grant_value = required(table, "grant");
-    const auto grant = grant_value ? read_grant(*grant_value) : std::nullopt;
+    std::optional<Grant> grant;  // by hand: g++ 14 takes a conditional for uninitialised
+    if (grant_value) {
+        grant = read_grant(*grant_value);
+    }
     if (const auto login = table.find("login")) {
         rule.login = line_value(*login).value_or("");
         if (grant && *grant == Grant::ClientCredentials) {

@@ -18,6 +18,8 @@ namespace {
 constexpr std::string_view kCredential = "credential:";
 constexpr std::string_view kFile = "file:";
 constexpr std::string_view kEnvironment = "env:";
+constexpr off_t kEmptyLine = 1;
+constexpr std::string_view kCredentialPrefixes[] = {"", "postbearer_", "postbearer-encrypted_"};
 
 bool is_variable_name(std::string_view name) noexcept {
     const auto is_name_character = [](char c) {
@@ -114,6 +116,15 @@ Result<Secret> read_file(const SecretReference& reference, const std::string& pa
     return Secret(std::move(*bytes));
 }
 
+/// Credentials are copied when the service starts, so a reload cannot bring new ones.
+std::string credential_advice(const std::string& name) {
+    return "Put it into /etc/postbearer/credentials/" + name +
+           " (root's, mode 0600), then: systemctl restart postbearer-agent";
+}
+
+/// As our unit names them: LoadCredential=NAME; a file NAME of the directories of
+/// LoadCredential=postbearer: and LoadCredentialEncrypted=postbearer-encrypted:. An empty line is
+/// what the unit puts where there is none (SetCredential=).
 Result<Secret> read_credential(const SecretReference& reference) {
     const std::string& name = reference.name;
     const char* directory = ::getenv("CREDENTIALS_DIRECTORY");
@@ -124,7 +135,21 @@ Result<Secret> read_credential(const SecretReference& reference) {
                            "\"file:/etc/postbearer/" +
                            name + "\"");
     }
-    return read_file(reference, std::string(directory) + "/" + name);
+    const std::string start = std::string(directory) + "/";
+    for (const std::string_view prefix : kCredentialPrefixes) {
+        const std::string path = start + std::string(prefix) + name;
+        struct stat status {};
+        const bool absent = ::stat(path.c_str(), &status) != 0
+                                ? errno == ENOENT
+                                : S_ISREG(status.st_mode) && status.st_size <= kEmptyLine;
+        if (!absent) {
+            return read_file(reference, path);
+        }
+    }
+    return failure(Errc::Config, "credential:" + name + ": systemd has passed neither " + start +
+                                     name + " nor postbearer_" + name +
+                                     " in that directory, or they are empty. " +
+                                     credential_advice(name));
 }
 
 Result<Secret> read_variable(const std::string& name) {

@@ -96,7 +96,7 @@ make_base() { # RELEASE KIND DIR
     if [ "$kind" = boot ]; then
         bootstrap "$release" "$new" >"$log" 2>&1
     else
-        boot=$(root_base "$release" boot) && cp -a --reflink=auto "$boot" "$new" &&
+        boot=$(root_base "$release" boot) && cp -ax --reflink=auto "$boot" "$new" &&
             extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"
@@ -115,10 +115,10 @@ extend() { # KIND DIR
     root_run "$dir" apt-get update -q || return 1
     root_run "$dir" apt-get install -y -q --no-install-recommends "${packages[@]}" || return 1
     if [ "$kind" = build ]; then
-        mkdir -p "$dir/tmp/wanted/debian"
-        cp "$source_dir/debian/control" "$dir/tmp/wanted/debian/"
-        root_run "$dir" apt-get build-dep -y -q --no-install-recommends /tmp/wanted || return 1
-        rm -rf "$dir/tmp/wanted"
+        mkdir -p "$dir/root/wanted/debian" # nspawn has a /tmp of its own
+        cp "$source_dir/debian/control" "$dir/root/wanted/debian/"
+        root_run "$dir" apt-get build-dep -y -q --no-install-recommends /root/wanted || return 1
+        rm -rf "$dir/root/wanted"
     fi
     root_run "$dir" apt-get clean
 }
@@ -127,10 +127,14 @@ extend() { # KIND DIR
 
 root_copy() { # BASE NAME: prints the directory of a copy that may be changed
     local base=$1 name=$2 home=$session_dir/$2
+    case $base in
+        "$roots_dir"/*) [ -d "$base/usr" ] ;;
+        *) false ;;
+    esac || { echo "root_copy: '$base' is no base" >&2; return 1; }
     [ ! -e "$home" ] || { echo "root_copy: there is a copy '$name' already" >&2; return 1; }
     mkdir -p "$home"/{upper,work,root}
     mount -t overlay overlay -o "lowerdir=$base,upperdir=$home/upper,workdir=$home/work" \
-        "$home/root" 2>/dev/null || cp -a --reflink=auto "$base/." "$home/root/"
+        "$home/root" 2>/dev/null || cp -ax --reflink=auto "$base/." "$home/root/" || return 1
     # Without an id of its own systemd would take the boot for the first one, and apply presets.
     systemd-machine-id-setup --root="$home/root" >/dev/null 2>&1 ||
         tr -d - </proc/sys/kernel/random/uuid >"$home/root/etc/machine-id"
@@ -143,10 +147,20 @@ root_run() { # DIR COMMAND...: not booted, with the host's network; no service i
     shift
     printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
     chmod 755 "$dir/usr/sbin/policy-rc.d"
-    systemd-nspawn -q -D "$dir" --register=no --keep-unit --pipe --timezone=off \
-        -E DEBIAN_FRONTEND=noninteractive -E LC_ALL=C.UTF-8 "$@" </dev/null || status=$?
+    in_root "$dir" "$@" || status=$?
     rm -f "$dir/usr/sbin/policy-rc.d"
     return "$status"
+}
+root_offline() { # DIR COMMAND...: not booted, without any network
+    local dir=$1
+    shift
+    in_root "$dir" --private-network "$@"
+}
+in_root() { # DIR [OPTION...] COMMAND...
+    local dir=$1
+    shift
+    systemd-nspawn -q -D "$dir" --register=no --keep-unit --pipe --timezone=off \
+        -E DEBIAN_FRONTEND=noninteractive -E LC_ALL=C.UTF-8 "$@" </dev/null
 }
 
 # --- booted copies -------------------------------------------------------------------------------
@@ -197,12 +211,16 @@ process_gone() { # PID
 
 # --- the end -------------------------------------------------------------------------------------
 
+root_remove() { # NAME: stops it and removes the copy
+    local home=$session_dir/$1
+    root_stop "$1"
+    ! mountpoint -q "$home/root" || umount -l "$home/root"
+    rm -rf --one-file-system "$home"
+}
 root_cleanup() {
     local home
     for home in "$session_dir"/*/; do
-        [ -d "$home" ] || continue
-        root_stop "$(basename "$home")"
-        ! mountpoint -q "$home/root" || umount -l "$home/root"
+        [ ! -d "$home" ] || root_remove "$(basename "$home")"
     done
     rm -rf --one-file-system "$session_dir"
 }

@@ -37,10 +37,13 @@ finish() {
     for ((i = ${#undo_stack[@]} - 1; i >= 0; i--)); do
         eval "${undo_stack[i]}"
     done
-    if [ "$status" -eq 0 ]; then
-        printf '\nPASSED\n'
-    fi
+    summary "$status"
     exit "$status"
+}
+
+# The last word, with the exit status.
+summary() {
+    if [ "$1" -eq 0 ]; then printf '\nPASSED\n'; fi
 }
 
 begin_suite() {

@@ -9,15 +9,15 @@ far_pid=
 readonly far_mail_uid=5000 # virtual(8) needs a number, no account
 
 # A binary that was given, or one built from the source tree the suite stands in.
+# rehearsal_build may name a build directory that stays.
 find_rehearsal() {
-    rehearsal=${POSTBEARER_REHEARSAL:-}
-    if [ -z "$rehearsal" ]; then
-        local build=$work/build
-        step "building the rehearsal from $PWD"
-        { meson setup "$build" -Dbuildtype=release -Dman=disabled -Dbench=disabled &&
+    local build=${rehearsal_build:-$work/build}
+    rehearsal=${POSTBEARER_REHEARSAL:-$build/tests/rehearsal/postbearer-rehearsal}
+    if [ -z "${POSTBEARER_REHEARSAL:-}" ]; then
+        step "building the rehearsal in $build"
+        { [ -e "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Dman=disabled &&
             ninja -C "$build" tests/rehearsal/postbearer-rehearsal; } >"$work/build.log" 2>&1 ||
             { tail -n 40 "$work/build.log"; fail "the rehearsal cannot be built"; }
-        rehearsal=$build/tests/rehearsal/postbearer-rehearsal
     fi
     [ -x "$rehearsal" ] || fail "there is no rehearsal: $rehearsal"
 }

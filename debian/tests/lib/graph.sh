@@ -12,19 +12,16 @@ example() {
     esac
 }
 
+# The package brings the [[access]] rule of the daemon, agent.d/milter.toml.
 configure_milter() {
-    mkdir -p /etc/postbearer/agent.d
-    example 'agent\.d/milter\.toml' >/etc/postbearer/agent.d/milter.toml
-    postbearer reload
-    cat >/etc/postbearer/milter.toml <<'END'
-[milter]
-local_domains = ["client.lab.test"]
+    sed -i 's/^# local_domains = .*/local_domains = ["client.lab.test"]/' /etc/postbearer/milter.toml
+    cat >>/etc/postbearer/milter.toml <<'END'
+
 [[route]]
 name = "contoso"
 sender = ["@contoso.test"]
 allow_from = ["@contoso.test"]
 END
-    undo_later systemctl try-restart postbearer-milter.service
     systemctl restart postbearer-milter.service || fail "the milter does not start"
 }
 

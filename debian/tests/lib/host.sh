@@ -41,14 +41,18 @@ put_back() {
     fi
 }
 
-# trust CA-FILE: Microsoft's names mean this machine, and its certificates count.
+# trust CA-FILE: Microsoft's names mean this machine, and certificates of that CA count.
 trust() {
     keep /etc/hosts
     printf '127.0.0.1 localhost\n127.0.0.1 %s\n' "$microsoft" >>/etc/hosts
-    undo_later update-ca-certificates --fresh
-    undo_later rm -f /usr/local/share/ca-certificates/postbearer-rehearsal.crt
+    undo_later forget_ca
     install -D -m 644 "$1" /usr/local/share/ca-certificates/postbearer-rehearsal.crt
-    update-ca-certificates
+    update-ca-certificates >/dev/null 2>&1 || fail "update-ca-certificates failed"
+}
+
+forget_ca() {
+    rm -f /usr/local/share/ca-certificates/postbearer-rehearsal.crt
+    update-ca-certificates --fresh >/dev/null 2>&1
 }
 
 # write_secret VALUE: the one credential file.
@@ -56,10 +60,12 @@ write_secret() {
     (umask 077 && printf '%s' "$1" >/etc/postbearer/credentials/contoso-secret)
 }
 
-# write_agent_toml USER...: who may have tokens for SMTP.
-write_agent_toml() {
+# extend_agent_toml [USER...]: below what the package brings, which lets Postfix have tokens for
+# SMTP; who else may.
+extend_agent_toml() {
     local user
-    cat >/etc/postbearer/agent.toml <<'END'
+    cat >>/etc/postbearer/agent.toml <<'END'
+
 [provider.contoso]
 type          = "microsoft"
 tenant        = "contoso.test"
@@ -81,11 +87,20 @@ restart_agent() {
     systemctl restart postbearer-agent.service || fail "the agent does not start"
 }
 
+# With the configuration that was there before, if there was one.
+settle_services() {
+    local unit
+    for unit in postbearer-agent.service postbearer-milter.service; do
+        systemctl try-restart "$unit" || systemctl stop "$unit"
+        systemctl reset-failed "$unit"
+    done >/dev/null 2>&1
+}
+
 configure_agent() {
+    undo_later settle_services
     keep /etc/postbearer
-    undo_later systemctl try-restart postbearer-agent.service
     write_secret "$app_secret"
-    write_agent_toml "$@"
+    extend_agent_toml "$@"
     restart_agent
 }
 

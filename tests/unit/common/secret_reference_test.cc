@@ -206,8 +206,54 @@ BOOST_FIXTURE_TEST_CASE(credential_may_be_group_readable, Fixture) {
     const auto secret = read_secret({Kind::Credential, "contoso-secret"});
     BOOST_REQUIRE(secret.has_value());
     BOOST_TEST(secret->reveal() == "s3cret");
-    BOOST_TEST(error_of(Kind::Credential, "other") ==
-               directory + "/other cannot be opened: No such file or directory");
+}
+
+constexpr const char* kPlaces[] = {"contoso-secret", "postbearer_contoso-secret",
+                                   "postbearer-encrypted_contoso-secret"};
+BOOST_DATA_TEST_CASE(credential_is_found_in_each_place, boost::unit_test::data::make(kPlaces),
+                     place) {
+    Fixture fixture;
+    (void)fixture.write(place, "s3cret", 0400);
+    const std::string directory = fixture.dir.path();
+    const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
+    const auto secret = read_secret({Kind::Credential, "contoso-secret"});
+    BOOST_REQUIRE(secret.has_value());
+    BOOST_TEST(secret->reveal() == "s3cret");
+}
+
+BOOST_FIXTURE_TEST_CASE(first_place_of_a_credential_wins, Fixture) {
+    (void)write("name", "first", 0400);
+    (void)write("postbearer_name", "second", 0400);
+    (void)write("postbearer-encrypted_name", "third", 0400);
+    const std::string directory = dir.path();
+    const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
+    BOOST_TEST(read_secret({Kind::Credential, "name"})->reveal() == "first");
+    (void)write("name", "\n", 0600);  // SetCredential= of the unit: there is none
+    BOOST_TEST(read_secret({Kind::Credential, "name"})->reveal() == "second");
+}
+
+/// A place that exists and is no secret is told, not passed over.
+BOOST_FIXTURE_TEST_CASE(unreadable_credential_is_told, Fixture) {
+    BOOST_REQUIRE(::mkdir((dir.path() / "name").c_str(), 0700) == 0);
+    (void)write("postbearer_name", "s3cret", 0400);
+    const std::string directory = dir.path();
+    const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
+    BOOST_TEST(error_of(Kind::Credential, "name") == directory + "/name is not a regular file");
+}
+
+BOOST_FIXTURE_TEST_CASE(missing_credential_says_where_it_belongs, Fixture) {
+    (void)write("empty", "", 0400);
+    (void)write("line", "\n", 0400);
+    const std::string directory = dir.path();
+    const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
+    for (const std::string name : {"other", "empty", "line"}) {
+        BOOST_TEST(error_of(Kind::Credential, name) ==
+                   "credential:" + name + ": systemd has passed neither " + directory + "/" + name +
+                       " nor postbearer_" + name +
+                       " in that directory, or they are empty. Put it into "
+                       "/etc/postbearer/credentials/" +
+                       name + " (root's, mode 0600), then: systemctl restart postbearer-agent");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(without_systemd_the_error_names_file) {
