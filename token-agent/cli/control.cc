@@ -2,8 +2,11 @@
 
 // postbearer refresh, reload and check-config; the last two for both daemons.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -90,7 +93,18 @@ AgentPart reload_agent(const Options& options) {
     return {};
 }
 
+/// credential:NAME is what systemd gave to our service: root sees it beside the running one, too.
+void borrow_credentials(const Options& options) {
+    constexpr const char* kVariable = "CREDENTIALS_DIRECTORY";
+    constexpr const char* kOfService = "/run/credentials/postbearer-agent.service";
+    const bool of_service = options.config == POSTBEARER_CONFIG_DIR "/agent.toml";
+    if (of_service && std::getenv(kVariable) == nullptr && ::access(kOfService, R_OK | X_OK) == 0) {
+        (void)::setenv(kVariable, kOfService, 0);
+    }
+}
+
 AgentPart check_agent(const Options& options) {
+    borrow_credentials(options);
     const agent::ConfigResult loaded = agent::load_config(options.config);
     const std::vector<std::string> none;
     const std::vector<std::string>& errors = loaded ? none : loaded.error();

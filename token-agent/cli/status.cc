@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hh"
+#include "common/text.hh"
 #include "token-agent/cli/command.hh"
+#include "token-agent/cli/other_plugins.hh"
 
 namespace postbearer::cli {
 namespace {
@@ -84,13 +87,25 @@ std::string detail_of(const Json::Value& row) {
     return text;
 }
 
-/// What concerns no single account: a store in trouble, credentials that end.
+/// What concerns no single account: a store in trouble, credentials that end, plugins of others.
 struct Warnings {
     std::vector<std::string> lines;
-    bool urgent = false;  // a login is in memory only, or a credential has ended
+    bool urgent = false;  // a login is in memory only, a credential has ended, our plugin is idle
 };
 
-Warnings warnings_of(const Json::Value& json) {
+/// A plugin that libsasl2 does not prefer to ours is no trouble.
+void warn_of_plugins(const std::vector<OtherPlugin>& others, Warnings& out) {
+    for (const OtherPlugin& other : others) {
+        if (other.taken == Taken::Other) {
+            out.urgent = true;
+            out.lines.insert(out.lines.begin(), sentence_about(other));
+        } else if (other.taken == Taken::Undecided) {
+            out.lines.push_back(sentence_about(other));
+        }
+    }
+}
+
+Warnings warnings_of(const Json::Value& json, const std::vector<OtherPlugin>& others) {
     Warnings out;
     const Json::Value& store = json["store"];
     if (store.isObject()) {
@@ -118,10 +133,29 @@ Warnings warnings_of(const Json::Value& json) {
                             (days > 0 ? " ends in " + std::to_string(days) + " days"
                                       : std::string(" has ended or ends today")));
     }
+    warn_of_plugins(others, out);
     return out;
 }
 
-int print_monitor(const Json::Value& json) {
+Json::Value json_of(const std::vector<OtherPlugin>& others) {
+    Json::Value out(Json::arrayValue);
+    for (const OtherPlugin& other : others) {
+        Json::Value one;
+        one["file"] = printable(other.file, other.file.size());
+        one["mechanism"] = other.mechanism;
+        one["taken"] = name_of(other.taken);
+        out.append(one);
+    }
+    return out;
+}
+
+/// Nagios takes what follows the first '|' for performance data.
+std::string without_bars(std::string text) {
+    std::replace(text.begin(), text.end(), '|', '/');
+    return text;
+}
+
+int print_monitor(const Json::Value& json, const std::vector<OtherPlugin>& others) {
     int code = kOk;
     int broken = 0;
     int degraded = 0;
@@ -139,11 +173,12 @@ int print_monitor(const Json::Value& json) {
             code = code == kOk ? kWarning : code;
         }
     }
-    const Warnings warnings = warnings_of(json);
+    const Warnings warnings = warnings_of(json, others);
     if (!warnings.lines.empty()) {
         code = warnings.urgent ? kCritical : std::max<int>(code, kWarning);
         worst += (worst.empty() ? "" : "; ") + warnings.lines.front();
     }
+    worst = without_bars(std::move(worst));
     const char* const name = code == kOk ? "OK" : code == kWarning ? "WARNING" : "CRITICAL";
     (void)std::printf(
         "POSTBEARER %s - %u accounts, %d broken, %d degraded%s%s"
@@ -157,7 +192,7 @@ int print_monitor(const Json::Value& json) {
 }  // namespace
 
 int run_status(const Options& options) {
-    const auto json = call_all_pages(options, "status", first_arguments(options), "accounts");
+    auto json = call_all_pages(options, "status", first_arguments(options), "accounts");
     if (!json) {
         if (options.monitor) {
             (void)std::printf("POSTBEARER UNKNOWN - %s\n", json.error().context.c_str());
@@ -165,15 +200,28 @@ int run_status(const Options& options) {
         }
         return fail("status", json.error().context);
     }
+    const std::vector<OtherPlugin> others = other_plugins(plugin_places());
     if (options.monitor) {
-        return print_monitor(*json);
+        return print_monitor(*json, others);
     }
     if (options.json) {
+        (*json)["other_plugins"] = json_of(others);
         print_json(*json);
         return kDone;
     }
-    for (const std::string& line : warnings_of(*json).lines) {
+    for (const std::string& line : warnings_of(*json, others).lines) {
         (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
+    }
+    for (const OtherPlugin& other : others) {
+        if (other.taken == Taken::Ours) {
+            (void)std::fprintf(stderr, "note: %s\n", sentence_about(other).c_str());
+        }
+    }
+    if (options.arguments.empty() && (*json)["accounts"].empty()) {
+        (void)std::fprintf(stderr,
+                           "no accounts yet: write [provider.NAME] and [[account]] into %s, then "
+                           "run: postbearer check-config && postbearer reload\n",
+                           options.config.c_str());
     }
     for (const Json::Value& row : (*json)["accounts"]) {
         (void)std::printf("%-32s %-12s %-11s %s\n", shown(row["account"]).c_str(),

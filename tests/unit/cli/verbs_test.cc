@@ -3,16 +3,20 @@
 // The verbs that ask the agent and print what it says: status, refresh, logout, rekey.
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/clock.hh"
+#include "tests/support/files.hh"
 #include "tests/support/scripted_admin.hh"
 #include "tests/support/temp_dir.hh"
 #include "token-agent/cli/command.hh"
@@ -129,6 +133,20 @@ BOOST_FIXTURE_TEST_CASE(status_says_who_has_to_log_in, Room) {
     BOOST_TEST(!says("postbearer login @contoso.com"));
 }
 
+/// Fresh from the package: it runs, and nothing is configured.
+BOOST_FIXTURE_TEST_CASE(status_without_accounts_says_what_is_next, Room) {
+    Json::Value json = kind("status");
+    json["accounts"] = Json::Value(Json::arrayValue);
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(out.empty());
+    BOOST_TEST(complains("no accounts yet: write [provider.NAME] and [[account]] into " +
+                         options.config + ", then run: postbearer check-config"));
+    options.arguments = {"alice@contoso.com"};
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(err.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(status_follows_cursors_of_both_kinds, Room) {
     start([&](const ScriptedAdmin::Call& call) {
         Json::Value json = kind("status");
@@ -179,6 +197,49 @@ BOOST_FIXTURE_TEST_CASE(monitoring_hears_of_the_store_and_of_what_ends, Room) {
     BOOST_TEST(run(cli::run_status) == 2);
     json["ending_credentials"][0]["successor"] = true;  // the new one stands beside it
     BOOST_TEST(run(cli::run_status) == 0);
+}
+
+/// A directory with our plugin and one that libsasl2 prefers, found by SASL_PATH while it lives.
+struct Rival {
+    explicit Rival(const Path& directory) {
+        make_directory(directory);
+        std::filesystem::copy(Path(PLUGIN_FILE), directory / "libpostbearer.so");
+        std::filesystem::copy(Path(OTHER_PLUGIN_DIRECTORY) / "libother-strong.so",
+                              directory / "libsasl-xoauth2.so");
+        (void)::setenv("SASL_PATH", directory.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+    }
+    ~Rival() { (void)::unsetenv("SASL_PATH"); }  // NOLINT(concurrency-mt-unsafe)
+    Rival(const Rival&) = delete;
+    Rival& operator=(const Rival&) = delete;
+    Rival(Rival&&) = delete;
+    Rival& operator=(Rival&&) = delete;
+};
+
+BOOST_FIXTURE_TEST_CASE(status_names_a_second_plugin, Room) {
+    Json::Value json = kind("status");
+    json["accounts"].append(row("a@x.example", "active"));
+    json["agent"]["handed_out"] = 1;
+    json["store"]["trouble"] = "the disk is full";
+    start([&](const ScriptedAdmin::Call&) { return document(json); });
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(!complains("XOAUTH2"));
+    const Rival rival(dir / "sasl|2");
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(complains("libsasl-xoauth2.so offers XOAUTH2 too and libsasl takes that one"));
+    BOOST_TEST(complains("remove the package sasl-xoauth2"));
+    options.monitor = true;
+    BOOST_TEST(run(cli::run_status) == 2);
+    BOOST_TEST(says("POSTBEARER CRITICAL - 1 accounts, 0 broken, 0 degraded; "));
+    BOOST_TEST(says("libsasl-xoauth2.so offers XOAUTH2 too"));
+    // one line, and its only bar is before the performance data
+    BOOST_TEST(std::count(out.begin(), out.end(), '\n') == 1);
+    BOOST_TEST(std::count(out.begin(), out.end(), '|') == 1);
+    BOOST_TEST(says(" | accounts=1 broken=0 degraded=0 handed_out=1c\n"));
+    options.monitor = false;
+    options.json = true;
+    BOOST_TEST(run(cli::run_status) == cli::kDone);
+    BOOST_TEST(says("\"taken\""));
+    BOOST_TEST(says("\"other\""));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_cursor_that_stands_still_ends_the_listing, Room) {

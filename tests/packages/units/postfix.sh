@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by `inside`: Postfix before and after our packages, and mail through all of it.
+
+export DEBIAN_FRONTEND=noninteractive
+apt_offline() { # the packages lie in apt's cache
+    apt-get -q -y --no-download --no-install-recommends -o Dpkg::Options::=--force-confold "$@" \
+        >"$work/apt.log" 2>&1 || { grep . "$work/apt.log" | tail -n 15; return 1; }
+}
+install_our_packages() { # [OPTION]
+    apt_offline install "$@" "$proof"/debs/*.deb
+}
+our_packages() {
+    dpkg-query -W -f '${Package} ${db:Status-Status}\n' |
+        sed -nE 's/^(postbearer|postbearer-milter|libsasl2-modules-postbearer) installed$/\1/p'
+}
+packages_install_without_postfix() {
+    install_our_packages
+    same "our packages" 3 "$(our_packages | wc -l)"
+}
+# The package's trigger alone brings them: nobody restarts anything by hand.
+a_postfix_that_comes_later_finds_its_sockets() {
+    [ ! -e /usr/sbin/postfix ] || fail "Postfix is here already"
+    systemctl restart postbearer-agent.service
+    apt_offline install postfix
+    wait_until 15 "agent.sock in the jail" test -S "$jail_sockets/agent.sock"
+    postfix_sockets_have_owner_mode_and_name
+    "$proof/units/ask" "$jail_sockets/agent.sock" request=ping >/dev/null
+    lmtp_greets
+}
+packages_that_come_after_postfix_serve_it_at_once() {
+    apt_offline purge $(our_packages)
+    same "files of a purged package" "" "$(find /var/lib/postbearer* /run/postbearer \
+        /etc/credstore* "$jail_sockets" -name '*postbearer*' 2>/dev/null)"
+    install_our_packages
+    postfix_sockets_have_owner_mode_and_name
+    add_app "$app_secret"
+    put_configuration
+    systemctl restart "${units[@]}"
+    mail_from relay@contoso.test "after-$SECONDS"
+    is_delivered_once "after-$SECONDS"
+}
+mail_is_delivered() { # NAME
+    local mark
+    mark=$(journal_mark)
+    mail_from relay@contoso.test "smtp-$1"
+    mail_from graph@contoso.test "graph-$1"
+    is_delivered_once "smtp-$1"
+    is_in_graph_once "graph-$1"
+    hears "$mark" postbearer-agent.service "event=token_handed_out uid=$(id -u postfix) \
+pid=[0-9]+ account=relay@contoso\.test resource=smtp"
+    hears "$mark" postbearer-agent.service "event=token_handed_out uid=$(id -u _postbearer-milter) \
+pid=[0-9]+ account=graph@contoso\.test resource=graph"
+}
+mail_is_delivered_from_the_chroot() {
+    chroot_postfix y
+    mail_is_delivered chroot-y
+}
+mail_is_delivered_without_chroot() {
+    chroot_postfix n
+    mail_is_delivered chroot-n
+    chroot_postfix y
+}
+mail_waits_for_an_agent_that_is_killed() {
+    kill -s KILL "$(main_pid postbearer-agent)"
+    mail_from relay@contoso.test killed
+    is_delivered_once killed
+    refused "a deferral" log_has 'smtp\[.*status=deferred'
+}
+a_stop_of_the_milter_ends_a_delivery_first() {
+    local started
+    behave '{"endpoint":"sendmail","do":{"kind":"latency","ms":4000}}'
+    mail_from graph@contoso.test stopping
+    wait_until 15 "the message to be under way" graph_is_busy
+    started=$SECONDS
+    systemctl stop postbearer-milter.service
+    [ $((SECONDS - started)) -ge 2 ] || fail "the stop did not wait for the delivery"
+    same "result of the stop" success "$(property postbearer-milter.service Result)"
+    is_in_graph_once stopping
+}
+graph_is_busy() { [ "$(far_counter graph_in_flight)" -ge 1 ]; }

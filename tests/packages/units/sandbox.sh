@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by `inside`: what a daemon that somebody has taken over could not do. /proc/PID/root is the
+# file system as that process sees it, with its mounts and their flags.
+
+status_of() { awk -v key="$2:" '$1 == key { print $2; exit }' "/proc/$1/status"; }
+user_of() { echo "_${1%-agent}"; }
+state_of() { echo "/var/lib/${1%-agent}"; }
+root_of() { echo "/proc/$(main_pid "$1")/root"; }
+
+daemons_have_no_privileges() {
+    local unit pid set
+    for unit in $running_units; do
+        pid=$(main_pid "$unit")
+        same "user of $unit" "$(id -u "$(user_of "$unit")")" "$(status_of "$pid" Uid)"
+        same "NoNewPrivs of $unit" 1 "$(status_of "$pid" NoNewPrivs)"
+        for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+            same "$set of $unit" 0000000000000000 "$(status_of "$pid" "$set")"
+        done
+        same "seccomp of $unit (2: a filter)" 2 "$(status_of "$pid" Seccomp)"
+    done
+}
+nothing_but_their_state_can_be_written() {
+    local unit root path
+    for unit in $running_units; do
+        root=$(root_of "$unit")
+        for path in /etc /etc/postbearer /usr /usr/lib /var/lib /run /var/spool; do
+            refused "$unit writes to $path" touch "$root$path/proof-was-here"
+        done
+        touch "$root$(state_of "$unit")/proof-was-here"
+        rm "$root$(state_of "$unit")/proof-was-here"
+    done
+}
+homes_and_mail_cannot_be_seen() {
+    local unit root path
+    install -d -m 755 /home/somebody /mnt/something
+    touch /tmp/something /var/mail/somebody
+    for unit in $running_units; do
+        root=$(root_of "$unit")
+        for path in /home/somebody /root/.profile /mnt/something /tmp/something /var/mail/somebody; do
+            [ -e "$path" ] || fail "$path is not there"
+            [ ! -e "$root$path" ] || fail "$unit sees $path"
+        done
+    done
+    [ -z "$(ls -A "$(root_of postbearer-agent)/var/spool")" ] || fail "the agent sees the mail queues"
+    [ -z "$(ls -A "$(root_of postbearer-milter)/var/lib/postbearer")" ] ||
+        fail "the milter sees the agent's store"
+}
+nothing_else_can_be_run() {
+    local unit root program
+    for unit in $running_units; do
+        root=$(root_of "$unit")
+        for program in /bin/sh /usr/bin/env /usr/bin/python3 /usr/bin/postbearer /usr/sbin/postfix; do
+            [ -e "$root$program" ] || fail "$unit does not see $program"
+            refused "$unit runs $program" "$root$program" --version
+        done
+        # This check works: what may be run there can be run.
+        "$root/usr/sbin/$unit" --version >/dev/null
+    done
+}
+# Memory is not limited in a container; what the agent takes is told by the kernel all the same.
+a_reload_with_100000_accounts_fits_into_memory() {
+    local limit mark peak pid
+    pid=$(main_pid postbearer-agent)
+    limit=$(property postbearer-agent.service MemoryMax)
+    [[ $limit =~ ^[0-9]+$ ]] || fail "MemoryMax is '$limit'"
+    awk 'BEGIN { for (i = 0; i < 100000; i++) printf "[[account]]\nmatch = \"user%06d@contoso.test\"\n" \
+        "provider = \"contoso\"\ngrant = \"client_credentials\"\n", i }' >/etc/postbearer/agent.d/many.toml
+    mark=$(journal_mark)
+    systemctl reload postbearer-agent.service
+    wait_until 60 "the large configuration" reloads_are "$mark" 1
+    systemctl reload postbearer-agent.service
+    wait_until 60 "the second reload of it" reloads_are "$mark" 2
+    peak=$(($(status_of "$pid" VmHWM) * 1024))
+    # The check before each reload is a second process of the unit, as large as the first.
+    [ $((2 * peak)) -lt "$limit" ] || fail "a reload takes twice $peak bytes, MemoryMax is $limit"
+    same "pid" "$pid" "$(main_pid postbearer-agent)"
+    has_token user099999@contoso.test
+}
+reloads_are() {
+    [ "$(said "$1" postbearer-agent.service 'event=reloaded accounts=100002' | wc -l)" -ge "$2" ]
+}
