@@ -64,6 +64,8 @@ far_counter() {
     far_call /counters | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }
 
+far_counter_reaches() { [ "$(far_counter "$1")" -ge "$2" ]; }
+
 far_stop_relay() { "${far_enter[@]}" postfix -c "$far/etc" stop >/dev/null 2>&1 || true; }
 
 far_write_relay() {

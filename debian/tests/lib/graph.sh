@@ -22,7 +22,8 @@ name = "contoso"
 sender = ["@contoso.test"]
 allow_from = ["@contoso.test"]
 END
-    systemctl restart postbearer-milter.service || fail "the milter does not start"
+    postbearer check-config
+    postbearer reload
 }
 
 # conf/main.cf.graph and conf/master.cf.graph, without their comments.

@@ -96,12 +96,19 @@ settle_services() {
     done >/dev/null 2>&1
 }
 
+# README.Debian, steps 2 and 3.
 configure_agent() {
     undo_later settle_services
     keep /etc/postbearer
+    set_up_agent "$@"
+}
+
+set_up_agent() {
     write_secret "$app_secret"
-    extend_agent_toml "$@"
     restart_agent
+    extend_agent_toml "$@"
+    postbearer check-config
+    postbearer reload
 }
 
 postfix_answers() { postfix status >/dev/null 2>&1 && [ -S /var/spool/postfix/public/qmgr ]; }
@@ -124,7 +131,7 @@ configure_postfix_for_testbed() {
         alias_maps= alias_database=
 }
 
-# README, Configure, 3.
+# README.Debian, step 4.
 configure_postfix_for_smtp() {
     postconf -e 'relayhost = [smtp.office365.com]:587' \
         'smtp_sasl_auth_enable = yes' \
