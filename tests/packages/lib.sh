@@ -59,12 +59,19 @@ root_base() { # RELEASE KIND: prints a directory, made now if there is none of t
     echo "$base"
 }
 base_key() { # RELEASE KIND: changes with whatever decides what is installed
+    local kind
     {
         apt_sources "$1"
-        kind_packages boot
-        kind_packages "$2"
-        [ "$2" != build ] || cat "$source_dir/debian/control"
+        for kind in $(kinds_below "$2") "$2"; do kind_packages "$kind"; done
+        [ "$2" = boot ] || sed -n '/^Build-Depends/,/^[^ ]*:/p' "$source_dir/debian/control"
     } | sha256sum | cut -c1-12
+}
+# Each kind is made from the one before it: the tests may want what a build wants.
+kinds_below() { # KIND
+    case $1 in
+        build) echo boot ;;
+        test) echo boot build ;;
+    esac
 }
 kind_packages() { # KIND
     case $1 in
@@ -90,13 +97,14 @@ prune_bases() { # PREFIX
     done < <(find "$roots_dir" -mindepth 1 -maxdepth 1 -name "$1-*" -mmin +1440)
 }
 make_base() { # RELEASE KIND DIR
-    local release=$1 kind=$2 dir=$3 new=$3.new log=$3.log boot
+    local release=$1 kind=$2 dir=$3 new=$3.new log=$3.log below
     echo "making a root: $release, $kind"
     rm -rf --one-file-system "$new"
     if [ "$kind" = boot ]; then
         bootstrap "$release" "$new" >"$log" 2>&1
     else
-        boot=$(root_base "$release" boot) && cp -ax --reflink=auto "$boot" "$new" &&
+        below=$(kinds_below "$kind")
+        below=$(root_base "$release" "${below##* }") && cp -ax --reflink=auto "$below" "$new" &&
             extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"

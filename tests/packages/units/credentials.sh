@@ -15,7 +15,7 @@ a_new_secret_takes_a_file_and_a_restart() {
 an_encrypted_secret_works() {
     local file=/etc/postbearer/credentials.encrypted/contoso-sealed
     add_app "$sealed_secret"
-    printf '%s' "$sealed_secret" | systemd-creds encrypt --name=contoso-sealed - "$file" 2>/dev/null
+    printf '%s' "$sealed_secret" | systemd-creds encrypt --name=postbearer-encrypted_contoso-sealed - "$file" 2>/dev/null
     rm /etc/postbearer/credentials/contoso-secret
     sed -i 's/credential:contoso-secret/credential:contoso-sealed/' /etc/postbearer/agent.toml
     refused "the secret in clear in $file" grep -q "$sealed_secret" "$file"

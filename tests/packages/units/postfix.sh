@@ -3,7 +3,7 @@
 
 export DEBIAN_FRONTEND=noninteractive
 apt_offline() { # the packages lie in apt's cache
-    apt-get -q -y --no-download --no-install-recommends -o Dpkg::Options::=--force-confold "$@" \
+    apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@" \
         >"$work/apt.log" 2>&1 || { grep . "$work/apt.log" | tail -n 15; return 1; }
 }
 install_our_packages() { # [OPTION]
@@ -16,6 +16,8 @@ our_packages() {
 packages_install_without_postfix() {
     install_our_packages
     same "our packages" 3 "$(our_packages | wc -l)"
+    mkdir "$work/packaged"
+    cp /etc/postbearer/*.toml "$work/packaged/"
 }
 # The package's trigger alone brings them: nobody restarts anything by hand.
 a_postfix_that_comes_later_finds_its_sockets() {

@@ -24,10 +24,9 @@ behave() { far_call /behaviour -d "$1" >/dev/null; }
 
 put_configuration() {
     write_secret "$app_secret"
-    write_agent_toml postfix
+    cp "$work/packaged/agent.toml" /etc/postbearer/agent.toml
+    extend_agent_toml
     cat >>/etc/postbearer/agent.toml <<'END'
-[agent]
-master_key = "credential:postbearer-master-key"
 [provider.users]
 type = "microsoft"
 tenant = "contoso.test"
