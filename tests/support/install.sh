@@ -35,9 +35,9 @@ BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libboost-dev libboost-t
     libcurl4-openssl-dev libexpected-dev libgmime-3.0-dev libidn2-dev libjsoncpp-dev libmilter-dev
     libsasl2-dev libsqlite3-dev libssl-dev libsystemd-dev libtomlplusplus-dev)
 SERVER_PACKAGES=(postfix openssl ca-certificates)
-TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
+TEST_PACKAGES=(apparmor clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
     dovecot-imapd faketime gdb glewlwyd gnupg isync libsasl2-modules mandoc miltertest postfix-pcre procps
-    sasl2-bin sqlite3)
+    sasl2-bin sqlite3 systemd)
 # Debian packages are made and proved in roots of their own, which have the rest.
 PACKAGING_PACKAGES=(systemd-container mmdebstrap debian-archive-keyring util-linux)
 
