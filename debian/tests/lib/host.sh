@@ -10,6 +10,15 @@ need_systemd() {
     log_cursor=$(journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p')
 }
 
+# expect_active UNIT...: each of them; systemctl itself is content with one.
+expect_active() {
+    local unit
+    for unit; do
+        systemctl is-active --quiet "$unit" || fail "$unit is $(systemctl is-active "$unit")"
+    done
+    echo "active: $*"
+}
+
 # What all programs have logged since need_systemd. A process has just ended: sync first.
 log_lines() {
     journalctl --sync 2>/dev/null || true

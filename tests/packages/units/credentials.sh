@@ -2,14 +2,12 @@
 # Sourced by `inside`: the secrets of a provider, and the master key that seals the store.
 
 a_new_secret_takes_a_file_and_a_restart() {
-    local answer
-    has_token before@contoso.test
+    postbearer refresh relay@contoso.test
     add_app "$new_secret"
-    answer=$(token between@contoso.test) || true
-    grep -qx code=invalid_client <<<"$answer" || fail "the old secret is not refused: $answer"
+    refused "the old secret" postbearer refresh relay@contoso.test
     write_secret "$new_secret"
     systemctl restart postbearer-agent.service
-    has_token after@contoso.test
+    postbearer refresh relay@contoso.test
 }
 # As postbearer-agent(8) says it.
 an_encrypted_secret_works() {
@@ -20,7 +18,7 @@ an_encrypted_secret_works() {
     sed -i 's/credential:contoso-secret/credential:contoso-sealed/' /etc/postbearer/agent.toml
     refused "the secret in clear in $file" grep -q "$sealed_secret" "$file"
     systemctl restart postbearer-agent.service
-    has_token sealed@contoso.test
+    postbearer refresh relay@contoso.test
     rm "$file"
 }
 

@@ -24,27 +24,17 @@ END
     same "pid" "$before" "$(main_pid postbearer-agent)"
     wait_until 5 "the reload to end" is postbearer-agent.service active
 }
-a_bad_configuration_fails_the_reload_and_the_old_one_serves_on() {
+a_bad_configuration_is_named_and_the_old_one_serves_on() {
     local before mark
     before=$(main_pid postbearer-agent)
     make_a_mistake "$agent_toml"
     mark=$(journal_mark)
-    refused "a reload with a mistake" systemctl reload postbearer-agent
-    hears "$mark" postbearer-agent.service "agent\.toml:$(last_line "$agent_toml"):.*colour"
-    is postbearer-agent.service active
-    same "pid" "$before" "$(main_pid postbearer-agent)"
-    has_token still@contoso.test
-}
-# As `postbearer reload` and kill(1) do it: the daemon itself judges.
-a_bad_configuration_by_signal_is_in_the_status() {
-    local mark
-    make_a_mistake "$agent_toml"
-    mark=$(journal_mark)
-    kill -s HUP "$(main_pid postbearer-agent)"
+    systemctl reload postbearer-agent || true
     hears "$mark" postbearer-agent.service \
         "event=reload_failed .*agent\.toml:$(last_line "$agent_toml"):.*colour"
     wait_until 5 "the mistake in the status" status_says postbearer-agent 'new one has errors'
     has_token still@contoso.test
+    same "pid" "$before" "$(main_pid postbearer-agent)"
     put_configuration
     systemctl reload postbearer-agent
     wait_until 5 "a status without it" status_says postbearer-agent '^serving$'
@@ -57,9 +47,9 @@ the_milter_reloads_the_same_way() {
     systemctl reload postbearer-milter
     hears "$mark" postbearer-milter.service 'event=reloaded routes=2'
     make_a_mistake "$milter_toml"
-    refused "a reload with a mistake" systemctl reload postbearer-milter
+    systemctl reload postbearer-milter || true
     hears "$mark" postbearer-milter.service "milter\.toml:$(last_line "$milter_toml"):.*colour"
-    kill -s USR1 "$before"
+    kill -s USR1 "$before" # where ExecReload= looks first, the daemon has not heard of it
     wait_until 5 "the mistake in the status" status_says postbearer-milter 'new one has errors'
     same "pid" "$before" "$(main_pid postbearer-milter)"
     lmtp_greets
@@ -105,7 +95,8 @@ clients_of_a_broken_agent_are_served_after_one_start() {
         is postbearer-agent.socket active || break
     done
     put_configuration
-    systemctl restart postbearer-agent.service
+    # "Start request repeated too quickly" for ten seconds after the last of them.
+    wait_until 20 "a start" systemctl restart postbearer-agent.service
     agent_sockets_have_owner_mode_and_name
     postfix_sockets_have_owner_mode_and_name
     serves

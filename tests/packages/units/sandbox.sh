@@ -57,25 +57,3 @@ nothing_else_can_be_run() {
         "$root/usr/sbin/$unit" --version >/dev/null
     done
 }
-# Memory is not limited in a container; what the agent takes is told by the kernel all the same.
-a_reload_with_100000_accounts_fits_into_memory() {
-    local limit mark peak pid
-    pid=$(main_pid postbearer-agent)
-    limit=$(property postbearer-agent.service MemoryMax)
-    [[ $limit =~ ^[0-9]+$ ]] || fail "MemoryMax is '$limit'"
-    awk 'BEGIN { for (i = 0; i < 100000; i++) printf "[[account]]\nmatch = \"user%06d@contoso.test\"\n" \
-        "provider = \"contoso\"\ngrant = \"client_credentials\"\n", i }' >/etc/postbearer/agent.d/many.toml
-    mark=$(journal_mark)
-    systemctl reload postbearer-agent.service
-    wait_until 60 "the large configuration" reloads_are "$mark" 1
-    systemctl reload postbearer-agent.service
-    wait_until 60 "the second reload of it" reloads_are "$mark" 2
-    peak=$(($(status_of "$pid" VmHWM) * 1024))
-    # The check before each reload is a second process of the unit, as large as the first.
-    [ $((2 * peak)) -lt "$limit" ] || fail "a reload takes twice $peak bytes, MemoryMax is $limit"
-    same "pid" "$pid" "$(main_pid postbearer-agent)"
-    has_token user099999@contoso.test
-}
-reloads_are() {
-    [ "$(said "$1" postbearer-agent.service 'event=reloaded accounts=100002' | wc -l)" -ge "$2" ]
-}

@@ -55,7 +55,15 @@ END
 
 # Before each case: that configuration, everything up, no misbehaviour, no drop-in, no mail.
 settle() {
+    local milter_is_fresh=
+    # libmilter takes some seconds to stop.
+    if cmp -s /etc/postbearer/milter.toml "$work/milter.toml" &&
+        [ -z "$(ls /run/systemd/system/postbearer-milter.service.d 2>/dev/null)" ] &&
+        is postbearer-milter.service active; then
+        milter_is_fresh=yes
+    fi
     put_configuration
+    cp /etc/postbearer/milter.toml "$work/milter.toml"
     far_call /behaviour -X DELETE >/dev/null
     add_app "$app_secret"
     rm -rf /run/systemd/system/postbearer-*.d /etc/postbearer/agent.d/many.toml
@@ -63,7 +71,7 @@ settle() {
     systemctl reset-failed 'postbearer*' >/dev/null 2>&1 || true
     systemctl restart postbearer-agent.service
     if [ -d "$jail/pid" ]; then
-        systemctl restart postbearer-milter.service
+        [ -n "$milter_is_fresh" ] || systemctl restart postbearer-milter.service
         postsuper -d ALL >/dev/null 2>&1
     fi
     serves

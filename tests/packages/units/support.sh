@@ -71,8 +71,9 @@ words_since() { # MARK UNIT
     journalctl -q -o cat --after-cursor="$1" -u "$2"
 }
 said() { words_since "$1" "$2" | grep -E -- "$3"; }
+is_said() { said "$@" >/dev/null; }
 hears() { # MARK UNIT PATTERN
-    wait_until 15 "$2 to log '$3'" said "$@" >/dev/null
+    wait_until 15 "$2 to log '$3'" is_said "$@"
 }
 
 show_state() { # NAME REASON
