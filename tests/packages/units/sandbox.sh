@@ -23,9 +23,10 @@ nothing_but_their_state_can_be_written() {
     local unit root path
     for unit in $running_units; do
         root=$(root_of "$unit")
-        for path in /etc /etc/postbearer /usr /usr/lib /var/lib /run /var/spool; do
+        for path in /etc /etc/postbearer /usr /usr/lib /var/lib /run /run/lock /var/spool; do
             refused "$unit writes to $path" touch "$root$path/proof-was-here"
         done
+        refused "$unit writes to itself" truncate -c -s +0 "$root/usr/sbin/$unit"
         touch "$root$(state_of "$unit")/proof-was-here"
         rm "$root$(state_of "$unit")/proof-was-here"
     done
@@ -46,12 +47,17 @@ homes_and_mail_cannot_be_seen() {
         fail "the milter sees the agent's store"
 }
 nothing_else_can_be_run() {
-    local unit root program
+    local unit root program place
     for unit in $running_units; do
         root=$(root_of "$unit")
         for program in /bin/sh /usr/bin/env /usr/bin/python3 /usr/bin/postbearer /usr/sbin/postfix; do
             [ -e "$root$program" ] || fail "$unit does not see $program"
             refused "$unit runs $program" "$root$program" --version
+        done
+        for place in /tmp /var/tmp /dev/shm "$(state_of "$unit")"; do
+            cp /bin/true "$root$place/brought-along"
+            refused "$unit runs what it has written to $place" "$root$place/brought-along"
+            rm "$root$place/brought-along"
         done
         # This check works: what may be run there can be run.
         "$root/usr/sbin/$unit" --version >/dev/null

@@ -13,9 +13,10 @@ write_secrets() {
 }
 logs_and_process_list_hold_no_secret() {
     local where
+    postbearer refresh relay@contoso.test
     write_secrets >"$work/secrets"
     refused "an empty line among the secrets" grep -q '^$' "$work/secrets"
-    [ "$(grep -c '^eyJ' "$work/secrets")" -ge 5 ] || fail "too few access tokens to look for"
+    grep -q '^eyJ' "$work/secrets" || fail "there is no access token to look for"
     mkdir "$work/words"
     log_lines >"$work/words/journal"
     ps axww -o args >"$work/words/ps"

@@ -66,9 +66,10 @@ journal_mark() {
     journalctl --sync
     journalctl -n 1 --show-cursor -q -o cat | sed -n 's/^-- cursor: //p'
 }
+# Not -u: together with --after-cursor, systemd 252 leaves the first line of the unit out.
 words_since() { # MARK UNIT
     journalctl --sync
-    journalctl -q -o cat --after-cursor="$1" -u "$2"
+    journalctl -q -o short-monotonic --after-cursor="$1" | grep -E -- " ${2%.service}\[| $2:"
 }
 said() { words_since "$1" "$2" | grep -E -- "$3"; }
 is_said() { said "$@" >/dev/null; }
