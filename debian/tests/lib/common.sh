@@ -4,6 +4,7 @@
 set -euo pipefail
 
 readonly poll_pause=0.2
+readonly app_secret='nine lanterns over quiet gravel' # stands in no other file of a Debian system
 undo_stack=()
 
 step() { printf '\n== %s\n' "$*"; }

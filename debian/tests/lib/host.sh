@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The machine under test, set up as README.Debian tells its admin. Needs common.sh.
 
-readonly app_secret='correct horse battery staple'
 readonly mailbox=relay@contoso.test
 readonly microsoft="login.microsoftonline.com smtp.office365.com graph.microsoft.com"
 
@@ -55,12 +54,12 @@ trust() {
     keep /etc/hosts
     printf '127.0.0.1 localhost\n127.0.0.1 %s\n' "$microsoft" >>/etc/hosts
     undo_later forget_ca
-    install -D -m 644 "$1" /usr/local/share/ca-certificates/postbearer-rehearsal.crt
+    install -D -m 644 "$1" /usr/local/share/ca-certificates/rehearsal.crt
     update-ca-certificates >/dev/null 2>&1 || fail "update-ca-certificates failed"
 }
 
 forget_ca() {
-    rm -f /usr/local/share/ca-certificates/postbearer-rehearsal.crt
+    rm -f /usr/local/share/ca-certificates/rehearsal.crt
     update-ca-certificates --fresh >/dev/null 2>&1
 }
 
