@@ -149,8 +149,8 @@ std::vector<MechanismRank> ranks_of(const SharedObject& object, const std::set<A
         if (!is_table) {
             continue;
         }
-        const auto field = [&](std::size_t offset) {
-            return object.value_at<unsigned>(static_cast<Address>(place + offset));
+        const auto field = [&object, at = place](std::size_t offset) {
+            return object.value_at<unsigned>(static_cast<Address>(at + offset));
         };
         const auto max_ssf = field(offsetof(sasl_client_plug_t, max_ssf));
         const auto security_flags = field(offsetof(sasl_client_plug_t, security_flags));
@@ -161,6 +161,10 @@ std::vector<MechanismRank> ranks_of(const SharedObject& object, const std::set<A
     }
     return out;
 }
+
+constexpr unsigned kFlagsInOrder[] = {SASL_SEC_NOANONYMOUS,  SASL_SEC_NOPLAINTEXT,
+                                      SASL_SEC_MUTUAL_AUTH,  SASL_SEC_NOACTIVE,
+                                      SASL_SEC_NODICTIONARY, SASL_SEC_FORWARD_SECRECY};
 
 int compare_bit(unsigned a, unsigned b, unsigned bit) noexcept {
     return static_cast<int>((a & bit) != 0) - static_cast<int>((b & bit) != 0);
@@ -188,9 +192,7 @@ std::vector<OfferedMechanism> offered_mechanisms(std::string_view bytes) {
 }
 
 int compare_ranks(const MechanismRank& a, const MechanismRank& b) noexcept {
-    for (const unsigned flag :
-         {SASL_SEC_NOANONYMOUS, SASL_SEC_NOPLAINTEXT, SASL_SEC_MUTUAL_AUTH, SASL_SEC_NOACTIVE,
-          SASL_SEC_NODICTIONARY, SASL_SEC_FORWARD_SECRECY}) {
+    for (const unsigned flag : kFlagsInOrder) {
         if (const int order = compare_bit(a.security_flags, b.security_flags, flag); order != 0) {
             return order;
         }
