@@ -29,6 +29,7 @@ need_root() {
         command -v "$tool" >/dev/null ||
             die "$tool is missing: apt-get install mmdebstrap systemd-container util-linux"
     done
+    sweep_sessions
 }
 # A tenth of a second between two looks at a condition.
 pause() { read -rt 0.1 <> <(:) || true; }
@@ -206,6 +207,8 @@ root_stop() { # NAME
     local file=$session_dir/$1/nspawn.pid nspawn leader
     [ -e "$file" ] || return 0
     nspawn=$(cat "$file")
+    # The number may be another process's by now.
+    tr '\0' ' ' <"/proc/$nspawn/cmdline" 2>/dev/null | grep -q -- "-M $1 " || { rm -f "$file"; return 0; }
     leader=$(root_leader "$1" 2>/dev/null) || true
     [ -z "$leader" ] || kill -s RTMIN+4 "$leader" 2>/dev/null || true
     until_true 30 process_gone "$nspawn" ||
@@ -231,6 +234,13 @@ root_cleanup() {
         [ ! -d "$home" ] || root_remove "$(basename "$home")"
     done
     rm -rf --one-file-system "$session_dir"
+}
+# What a script that was killed could not clean up.
+sweep_sessions() {
+    local dir
+    for dir in "$roots_dir"/session.*; do
+        [ ! -d "$dir" ] || [ -e "/proc/${dir##*.}" ] || (session_dir=$dir && root_cleanup)
+    done
 }
 trap root_cleanup EXIT
 trap 'exit 130' INT
