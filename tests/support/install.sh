@@ -37,7 +37,7 @@ BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libboost-dev libboost-t
 SERVER_PACKAGES=(postfix openssl ca-certificates)
 TEST_PACKAGES=(apparmor clang clang-format clang-tidy libclang-rt-14-dev binutils curl dovecot-core
     dovecot-imapd faketime gdb glewlwyd gnupg isync libsasl2-modules mandoc miltertest postfix-pcre procps
-    sasl2-bin sqlite3 systemd)
+    checkpolicy make rpm sasl2-bin selinux-policy-dev semodule-utils sqlite3 systemd)
 # Debian packages are made and proved in roots of their own, which have the rest.
 PACKAGING_PACKAGES=(systemd-container mmdebstrap debian-archive-keyring util-linux)
 

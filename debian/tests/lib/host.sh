@@ -95,19 +95,30 @@ restart_agent() {
     systemctl restart postbearer-agent.service || fail "the agent does not start"
 }
 
-# With the configuration that was there before, if there was one.
+readonly services=(postbearer-agent.service postbearer-milter.service)
+
+stop_services() { systemctl stop "${services[@]}" >/dev/null 2>&1; }
+
+# As they were when the suite began.
 settle_services() {
-    local unit
-    for unit in postbearer-agent.service postbearer-milter.service; do
-        systemctl try-restart "$unit" || systemctl stop "$unit"
-        systemctl reset-failed "$unit"
-    done >/dev/null 2>&1
+    systemctl reset-failed "${services[@]}" 2>/dev/null
+    [ -z "$1" ] || systemctl start $1
+}
+
+# A token that is still good outlives a restart, and one of an earlier suite means nothing to this
+# far end.
+forget_tokens() {
+    systemctl stop postbearer-agent.service 2>/dev/null # its sockets can start it, it says
+    rm -f /var/lib/postbearer/tokens.db*
 }
 
 # README.Debian, steps 2 and 3.
 configure_agent() {
-    undo_later settle_services
-    keep /etc/postbearer
+    undo_later settle_services "$(systemctl list-units --plain --no-legend --state=active \
+        "${services[@]}" | cut -d ' ' -f 1 | tr '\n' ' ')"
+    keep /etc/postbearer /var/lib/postbearer
+    undo_later stop_services
+    forget_tokens
     set_up_agent "$@"
 }
 

@@ -106,7 +106,7 @@ a_stop_waits_for_a_renewal_and_loses_nothing() {
     local started
     log_alice_in
     has_token alice@contoso.test
-    behave '{"endpoint":"token","client_id":"desktop","do":{"kind":"latency","ms":4000}}'
+    behave '{"endpoint":"token","client_id":"desktop","do":{"kind":"latency","ms":8000}}'
     postbearer refresh alice@contoso.test >"$work/refresh.log" 2>&1 &
     wait_until 10 "the renewal to be under way" renewal_is_under_way
     started=$SECONDS
