@@ -105,8 +105,8 @@ make_base() { # RELEASE KIND DIR
         bootstrap "$release" "$new" >"$log" 2>&1
     else
         below=$(kinds_below "$kind")
-        below=$(root_base "$release" "${below##* }") && cp -ax --reflink=auto "$below" "$new" &&
-            extend "$kind" "$new" >"$log" 2>&1
+        below=$(root_base "$release" "${below##* }") && mkdir "$new" &&
+            cp -ax --reflink=auto "$below/." "$new/" && extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"
     touch "$dir"
@@ -185,6 +185,11 @@ root_boot() { # DIR NAME: returns when systemd says that it is up
     echo "$name did not come up: $(root_exec "$name" systemctl is-system-running 2>&1)" >&2
     tail -n 20 "$home/console" >&2
     return 1
+}
+# As a machine on which all services have run once: Debian 13's Postfix makes its directories at its
+# first start, and units that look for them were skipped at that boot.
+root_boot_again() { # DIR NAME
+    root_boot "$1" "$2" && root_stop "$2" && root_boot "$1" "$2"
 }
 root_is_up() { # NAME
     local state
