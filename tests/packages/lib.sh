@@ -106,7 +106,8 @@ make_base() { # RELEASE KIND DIR
         bootstrap "$release" "$new" >"$log" 2>&1
     else
         below=$(kinds_below "$kind")
-        below=$(root_base "$release" "${below##* }") && flock -s "$below" cp -ax --reflink=auto "$below" "$new" &&
+        below=$(root_base "$release" "${below##* }") &&
+            flock -s "$below" cp -ax --reflink=auto "$below" "$new" &&
             extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"
