@@ -107,7 +107,8 @@ make_base() { # RELEASE KIND DIR
     else
         below=$(kinds_below "$kind")
         below=$(root_base "$release" "${below##* }") && mkdir "$new" &&
-            flock -s "$below" cp -ax --reflink=auto "$below/." "$new/" && extend "$kind" "$new" >"$log" 2>&1
+            flock -s "$below" cp -ax --reflink=auto "$below/." "$new/" &&
+            extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"
     touch "$dir"
