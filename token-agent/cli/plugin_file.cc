@@ -26,8 +26,11 @@ using Segment = ElfW(Phdr);
 using Section = ElfW(Shdr);
 using Address = ElfW(Addr);
 
-/// More of anything than a plugin has; a made-up file must not cost time.
+/// More of anything than a plugin has: a damaged or made-up file must not cost time or memory.
 constexpr std::size_t kMaxRelocations = 100'000;
+constexpr unsigned kMaxSegments = 64;
+constexpr unsigned kMaxSections = 1'024;
+constexpr std::size_t kMaxNames = 1'000;
 
 template <typename T>
 std::optional<T> read_at(std::string_view bytes, std::uint64_t offset) noexcept {
@@ -45,7 +48,8 @@ public:
         const auto header = read_at<Header>(bytes, 0);
         constexpr unsigned char kClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
         if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-            header->e_ident[EI_CLASS] != kClass || header->e_type != ET_DYN) {
+            header->e_ident[EI_CLASS] != kClass || header->e_type != ET_DYN ||
+            header->e_phnum > kMaxSegments || header->e_shnum > kMaxSections) {
             return;
         }
         read_segments(*header);
@@ -103,7 +107,8 @@ private:
     template <typename Relocation>
     void add_relocations(const Section& section) {
         const std::uint64_t count = section.sh_size / sizeof(Relocation);
-        for (std::uint64_t i = 0; i < count && pointers_.size() < kMaxRelocations; ++i) {
+        for (std::uint64_t i = 0; i < count && relocations_ < kMaxRelocations; ++i) {
+            ++relocations_;
             const auto one =
                 read_at<Relocation>(bytes_, section.sh_offset + i * sizeof(Relocation));
             if (!one) {
@@ -120,6 +125,7 @@ private:
     std::string_view bytes_;
     std::vector<Segment> segments_;
     std::map<Address, Address> pointers_;
+    std::size_t relocations_ = 0;  // of all sections together
     bool valid_ = false;
 };
 
@@ -129,8 +135,9 @@ std::set<Address> addresses_of(const SharedObject& object, std::string_view byte
                                std::string_view name) {
     std::set<Address> out;
     const std::string_view with_nul(name.data(), name.size() + 1);
-    for (std::size_t at = bytes.find(with_nul); at != std::string_view::npos;
-         at = bytes.find(with_nul, at + 1)) {
+    std::size_t found = 0;
+    for (std::size_t at = bytes.find(with_nul); at != std::string_view::npos && found < kMaxNames;
+         at = bytes.find(with_nul, at + 1), ++found) {
         if (const auto address = object.address_of(at)) {
             out.insert(*address);
         }

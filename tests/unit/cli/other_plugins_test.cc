@@ -4,12 +4,15 @@
 
 #include "token-agent/cli/other_plugins.hh"
 
+#include <elf.h>
+#include <link.h>
 #include <sasl/sasl.h>
 #include <stdlib.h>
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cstring>
 #include <filesystem>
 #include <ostream>
 #include <string>
@@ -173,6 +176,27 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_read_without_harm) {
             BOOST_TEST(one.ranks.size() < 100U);
         }
     }
+}
+
+/// 65,535 sections, each a table of 350,000 relocations: read in full that would take hours.
+BOOST_AUTO_TEST_CASE(a_made_up_file_costs_no_time) {
+    std::string file = read_file(Path(OTHER_PLUGIN_DIRECTORY) / "libother-strong.so");
+    constexpr std::size_t kSections = 65'535;
+    constexpr std::size_t kTable = 8'400'000;
+    ElfW(Ehdr) header;
+    std::memcpy(&header, file.data(), sizeof header);
+    header.e_shoff = file.size();
+    header.e_shnum = kSections;
+    std::memcpy(file.data(), &header, sizeof header);
+    ElfW(Shdr) section{};
+    section.sh_type = SHT_RELA;
+    section.sh_offset = file.size() + kSections * sizeof section;
+    section.sh_size = kTable;
+    for (std::size_t i = 0; i < kSections; ++i) {
+        file.append(reinterpret_cast<const char*>(&section), sizeof section);
+    }
+    file.append(kTable, '\0');
+    BOOST_TEST(cli::offered_mechanisms(file).empty());
 }
 
 BOOST_AUTO_TEST_CASE(places_are_those_of_libsasl) {
