@@ -19,7 +19,7 @@ constexpr std::string_view kCredential = "credential:";
 constexpr std::string_view kFile = "file:";
 constexpr std::string_view kEnvironment = "env:";
 constexpr off_t kEmptyLine = 1;
-constexpr std::string_view kCredentialPrefixes[] = {"", "postbearer_", "postbearer-encrypted_"};
+constexpr std::string_view kCredentialPrefixes[] = {"", "postbearer-encrypted_", "postbearer_"};
 
 bool is_variable_name(std::string_view name) noexcept {
     const auto is_name_character = [](char c) {

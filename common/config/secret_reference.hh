@@ -34,8 +34,8 @@ struct SecretReference {
 
 /// Reads it now. A file: must be regular, owned by root, the effective user or also_owner, closed
 /// to group and others (not so a credential: systemd shows 0440), and at most kMaxSecretBytes; one
-/// newline at its end is dropped. A credential NAME is also found as postbearer_NAME and
-/// postbearer-encrypted_NAME, as a directory of credentials makes them. Error: Config, naming the
+/// newline at its end is dropped. A credential NAME is also found as postbearer-encrypted_NAME
+/// and postbearer_NAME, as a directory of credentials makes them. Error: Config, naming the
 /// place and the fix.
 [[nodiscard]] Result<Secret> read_secret(const SecretReference& reference);
 

@@ -29,6 +29,7 @@ need_root() {
         command -v "$tool" >/dev/null ||
             die "$tool is missing: apt-get install mmdebstrap systemd-container util-linux"
     done
+    reap_sessions
 }
 # A tenth of a second between two looks at a condition.
 pause() { read -rt 0.1 <> <(:) || true; }
@@ -89,11 +90,12 @@ test_depends() {
         tr ',' '\n' | sed -E 's/^[ \t]+//; s/[ \t(|[<].*//' | grep -E '^[a-z0-9]' |
         grep -vxFf <(sed -n 's/^Package: *//p' "$source_dir/debian/control") | sort -u
 }
-# A mirror moves on: after a day its files are no longer those that our lists name.
+# A mirror moves on: after a day its files are no longer those that our lists name. A base that is
+# being copied is locked, and stays.
 prune_bases() { # PREFIX
     local old
     while IFS= read -r old; do
-        grep -qF "lowerdir=$old" /proc/mounts || rm -rf --one-file-system "$old"
+        grep -qF "lowerdir=$old" /proc/mounts || flock -n "$old" rm -rf --one-file-system "$old" || true
     done < <(find "$roots_dir" -mindepth 1 -maxdepth 1 -name "$1-*" -mmin +1440)
 }
 make_base() { # RELEASE KIND DIR
@@ -104,7 +106,7 @@ make_base() { # RELEASE KIND DIR
         bootstrap "$release" "$new" >"$log" 2>&1
     else
         below=$(kinds_below "$kind")
-        below=$(root_base "$release" "${below##* }") && cp -ax --reflink=auto "$below" "$new" &&
+        below=$(root_base "$release" "${below##* }") && flock -s "$below" cp -ax --reflink=auto "$below" "$new" &&
             extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"
@@ -142,7 +144,7 @@ root_copy() { # BASE NAME: prints the directory of a copy that may be changed
     [ ! -e "$home" ] || { echo "root_copy: there is a copy '$name' already" >&2; return 1; }
     mkdir -p "$home"/{upper,work,root}
     mount -t overlay overlay -o "lowerdir=$base,upperdir=$home/upper,workdir=$home/work" \
-        "$home/root" 2>/dev/null || cp -ax --reflink=auto "$base/." "$home/root/" || return 1
+        "$home/root" 2>"$home/mount" || copy_in_full "$base" "$home" || return 1
     # Without an id of its own systemd would take the boot for the first one, and apply presets.
     systemd-machine-id-setup --root="$home/root" >/dev/null 2>&1 ||
         tr -d - </proc/sys/kernel/random/uuid >"$home/root/etc/machine-id"
@@ -150,9 +152,25 @@ root_copy() { # BASE NAME: prints the directory of a copy that may be changed
     printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >"$home/root/etc/hosts"
     echo "$home/root"
 }
+copy_in_full() { # BASE HOME
+    if [ ! -e "$session_dir/in-full" ]; then
+        echo "no overlay, so roots are copied in full, which takes time and space: $(cat "$2/mount")" >&2
+        touch "$session_dir/in-full"
+    fi
+    flock -s "$1" cp -ax --reflink=auto "$1/." "$2/root/"
+}
+# A name that came out empty would be the host itself.
+is_root() { # DIR
+    case $1 in
+        "$roots_dir"/*) [ -d "$1/usr" ] && return 0 ;;
+    esac
+    echo "'$1' is no root below $roots_dir" >&2
+    return 1
+}
 root_run() { # DIR COMMAND...: not booted, with the host's network; no service is started
     local dir=$1 status=0
     shift
+    is_root "$dir" || return 1
     printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
     chmod 755 "$dir/usr/sbin/policy-rc.d"
     in_root "$dir" "$@" || status=$?
@@ -165,39 +183,81 @@ root_offline() { # DIR COMMAND...: not booted, without any network
     in_root "$dir" --private-network "$@"
 }
 in_root() { # DIR [OPTION...] COMMAND...
-    local dir=$1
+    local dir=$1 name=run.$BASHPID status=0
     shift
-    systemd-nspawn -q -D "$dir" --register=no --keep-unit --pipe --timezone=off \
-        -E DEBIAN_FRONTEND=noninteractive -E LC_ALL=C.UTF-8 "$@" </dev/null
+    is_root "$dir" || return 1
+    (start "$name" systemd-nspawn -q -D "$dir" --register=no --keep-unit --pipe --timezone=off \
+        -E DEBIAN_FRONTEND=noninteractive -E LC_ALL=C.UTF-8 "$@" </dev/null) || status=$?
+    root_remove "$name"
+    return "$status"
+}
+
+# --- cgroups -------------------------------------------------------------------------------------
+
+# nspawn makes its cgroups, which have fixed names, below that of its caller: two at once need one
+# each, or they see and kill each other's processes.
+start() { # NAME COMMAND...: becomes COMMAND, in a cgroup of its own, with its pid in NAME/nspawn.pid
+    local home=$session_dir/$1 group=${session_dir##*/}.$1 parent
+    shift
+    mkdir -p "$home"
+    echo "$BASHPID" >"$home/nspawn.pid"
+    exec 8>&- # the lock of use_release is not for what may outlive us
+    [ ! -d /run/systemd/system ] ||
+        exec systemd-run --scope --quiet --collect --property=Delegate=yes "$@"
+    while IFS= read -r parent; do
+        mkdir -p "$parent/$group" && echo "$BASHPID" >"$parent/$group/cgroup.procs" || exit 1
+    done < <(cgroup_parents)
+    exec "$@"
+}
+# Our own place in the unified hierarchy and in systemd's of version 1, whichever there are.
+cgroup_parents() {
+    local mount key
+    awk '$3 == "cgroup2" { print $2, "0::" }
+        $3 == "cgroup" && $4 ~ /name=systemd/ { print $2, "[0-9]*:name=systemd:" }' /proc/mounts |
+        while read -r mount key; do sed -n "s,^$key,$mount,p" /proc/self/cgroup; done | sed 's,/$,,'
+}
+remove_cgroups() { # NAME
+    local parent group
+    while IFS= read -r parent; do
+        group=$parent/${session_dir##*/}.$1
+        [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + || true
+    done < <(cgroup_parents)
 }
 
 # --- booted copies -------------------------------------------------------------------------------
 
-root_boot() { # DIR NAME: returns when systemd says that it is up
-    local dir=$1 name=$2 home=$session_dir/$2
+root_boot() { # DIR NAME: returns when systemd says that all of it is up
+    local dir=$1 name=$2 home=$session_dir/$2 state=
+    is_root "$dir" || return 1
     mkdir -p "$home"
-    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid systemd-nspawn -q -D "$dir" -M "$name" \
-        --register=no --keep-unit --private-network --timezone=off --console=pipe --boot \
+    (SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 start "$name" setsid systemd-nspawn -q -D "$dir" -M "$name" \
+        --register=no --keep-unit --private-network --timezone=off --console=pipe --boot) \
         </dev/null >"$home/console" 2>&1 &
-    echo $! >"$home/nspawn.pid"
-    until_true 60 root_is_up "$name" && return 0
-    echo "$name did not come up: $(root_exec "$name" systemctl is-system-running 2>&1)" >&2
+    until_true 60 root_has_booted "$name" && [ "$state" = running ] && return 0
+    echo "$name did not come up: ${state:-systemd does not answer}" >&2
+    root_exec "$name" systemctl --failed --plain --no-legend >&2 || true
     tail -n 20 "$home/console" >&2
     return 1
 }
-root_is_up() { # NAME
-    local state
+root_has_booted() { # NAME: sets state
     state=$(root_exec "$1" systemctl is-system-running 2>/dev/null) || true
-    [ "$state" = degraded ] && root_exec "$1" systemctl --failed --plain --no-legend >&2
     [ "$state" = running ] || [ "$state" = degraded ]
 }
+# Until nspawn has made the machine, its child is itself, in our own namespaces.
 root_leader() { # NAME: the pid of its PID 1
-    local nspawn
-    nspawn=$(cat "$session_dir/$1/nspawn.pid") && tr -d ' ' <"/proc/$nspawn/task/$nspawn/children"
+    local nspawn child
+    nspawn=$(cat "$session_dir/$1/nspawn.pid") || return 1
+    for child in $(cat "/proc/$nspawn/task/$nspawn/children"); do
+        [ "$(cat "/proc/$child/comm")" = systemd ] || continue
+        [ "$(readlink "/proc/$child/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] || continue
+        echo "$child"
+        return 0
+    done
+    return 1
 }
 root_exec() { # NAME COMMAND...
     local leader
-    leader=$(root_leader "$1" 2>/dev/null) && [ -n "$leader" ] || return 125
+    leader=$(root_leader "$1" 2>/dev/null) || return 125
     shift
     nsenter -t "$leader" -m -u -i -n -p -r -w -- env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
@@ -206,11 +266,14 @@ root_stop() { # NAME
     local file=$session_dir/$1/nspawn.pid nspawn leader
     [ -e "$file" ] || return 0
     nspawn=$(cat "$file")
-    leader=$(root_leader "$1" 2>/dev/null) || true
-    [ -z "$leader" ] || kill -s RTMIN+4 "$leader" 2>/dev/null || true
-    until_true 30 process_gone "$nspawn" ||
-        { echo "$1 does not stop, killing it" >&2; kill -s KILL $leader "$nspawn" 2>/dev/null || true; }
-    wait "$nspawn" 2>/dev/null || true
+    # A pid that was given to another process since is none of our business.
+    if [ "$(cat "/proc/$nspawn/comm" 2>/dev/null)" = systemd-nspawn ]; then
+        leader=$(root_leader "$1" 2>/dev/null) || true
+        if [ -n "$leader" ]; then kill -s RTMIN+4 "$leader"; else kill "$nspawn"; fi 2>/dev/null || true
+        until_true 30 process_gone "$nspawn" ||
+            { echo "$1 does not stop, killing it" >&2; kill -s KILL $leader "$nspawn" 2>/dev/null || true; }
+        wait "$nspawn" 2>/dev/null || true
+    fi
     rm -f "$file"
 }
 process_gone() { # PID
@@ -224,6 +287,7 @@ root_remove() { # NAME: stops it and removes the copy
     root_stop "$1"
     ! mountpoint -q "$home/root" || umount -l "$home/root"
     rm -rf --one-file-system "$home"
+    remove_cgroups "$1"
 }
 root_cleanup() {
     local home
@@ -231,6 +295,17 @@ root_cleanup() {
         [ ! -d "$home" ] || root_remove "$(basename "$home")"
     done
     rm -rf --one-file-system "$session_dir"
+}
+# What a run left that was killed: machines, mounts, copies.
+reap_sessions() {
+    local session_dir
+    mkdir -p "$roots_dir"
+    (
+        flock 9
+        for session_dir in "$roots_dir"/session.*; do
+            [ ! -d "$session_dir" ] || [ -e "/proc/${session_dir##*.}" ] || root_cleanup
+        done
+    ) 9>"$roots_dir/.sessions.lock"
 }
 trap root_cleanup EXIT
 trap 'exit 130' INT

@@ -12,6 +12,11 @@ use_release() { # [RELEASE]: sets release, results and logs
     logs=$results/logs
     rehearsal=$results/rehearsal/postbearer-rehearsal
     mkdir -p "$logs"
+    # Two runs at once would take each other's results. A step of tests/packages/run has its lock.
+    [ "${POSTBEARER_LOCKED:-}" != "$release" ] || return 0
+    exec 8>"$results/.lock"
+    flock -n 8 || die "another run works in $results"
+    export POSTBEARER_LOCKED=$release
 }
 
 # --- counting ------------------------------------------------------------------------------------
@@ -40,10 +45,10 @@ tree_files() { # [PATHSPEC...]: what git tracks and what is there, NUL after eac
     done
 }
 tree_hash() { # [PATHSPEC...]
-    (cd "$source_dir" && tree_files "$@" | xargs -0 sha256sum | sha256sum | cut -c1-16)
+    (cd "$source_dir" && tree_files "$@" | xargs -0r sha256sum | sha256sum | cut -c1-16)
 }
 export_tree() { # DIR
-    mkdir -p "$1"
+    mkdir -p "$1" || return 1
     tree_files | tar -C "$source_dir" --null -T - -c | tar -C "$1" -x
 }
 
@@ -56,12 +61,10 @@ deb_file() { find "$results" -maxdepth 1 -name "$1_*.deb"; } # PACKAGE
 install_debs() { # DIR [PACKAGE...]: the product and further packages, by apt from the mirror
     local dir=$1
     shift
-    mkdir -p "$dir/root/debs"
-    product_debs | xargs cp -t "$dir/root/debs"
+    mkdir -p "$dir/root/debs" && product_debs | xargs cp -t "$dir/root/debs" || return 1
     # The names are for a shell inside: the files lie there.
     root_run "$dir" sh -c 'apt-get install -y -q --no-install-recommends /root/debs/*.deb "$@"' sh "$@"
 }
 put_rehearsal() { # DIR: to /opt/rehearsal/postbearer-rehearsal, with the libraries it needs
-    mkdir -p "$1/opt"
-    cp -a "$(dirname "$rehearsal")" "$1/opt/"
+    mkdir -p "$1/opt" && cp -a "$(dirname "$rehearsal")" "$1/opt/"
 }

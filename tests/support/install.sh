@@ -14,21 +14,26 @@ need_packages() {
         return 1
     fi
     echo "installing: ${missing[*]}"
-    local policy=/usr/sbin/policy-rc.d ours=0 status=0
-    if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
-        chmod 755 "$policy"
-        ours=1
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
-        >"${INSTALL_LOG:-/dev/null}" 2>&1 </dev/null || status=$?
-    [ "$ours" -eq 1 ] && rm -f "$policy"
+    local status=0
+    (install_quietly "${missing[@]}") >"${INSTALL_LOG:-/dev/null}" 2>&1 </dev/null || status=$?
     if [ "$status" -ne 0 ]; then
         echo "apt-get failed${INSTALL_LOG:+, its last words:}" >&2
         [ -n "${INSTALL_LOG:-}" ] && tail -n 15 "$INSTALL_LOG" >&2
     fi
     return "$status"
+}
+
+install_quietly() { # PACKAGE...: in a shell of its own, whose end takes the policy along
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
 }
 
 BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libboost-dev libboost-test-dev
@@ -39,7 +44,7 @@ TEST_PACKAGES=(apparmor clang clang-format clang-tidy libclang-rt-14-dev binutil
     dovecot-imapd faketime gdb glewlwyd gnupg isync libsasl2-modules mandoc miltertest postfix-pcre procps
     checkpolicy make rpm sasl2-bin selinux-policy-dev semodule-utils sqlite3 systemd)
 # Debian packages are made and proved in roots of their own, which have the rest.
-PACKAGING_PACKAGES=(systemd-container mmdebstrap debian-archive-keyring util-linux)
+PACKAGING_PACKAGES=(systemd-container mmdebstrap debian-archive-keyring util-linux mount git)
 
 # For the validator of Graph requests; a node that is there is used as it is.
 need_node() {

@@ -5,6 +5,7 @@ RPM_MACROS=(
     --define '_unitdir /usr/lib/systemd/system'
     --define '_sysusersdir /usr/lib/sysusers.d'
     --define '_docdir /usr/share/doc'
+    --define '_sharedstatedir /var/lib'
     --define 'meson meson setup --buildtype=plain --prefix=/usr --libdir=%{_libdir} --sysconfdir=/etc --localstatedir=/var -Dsystemd_unit_dir=%{_unitdir} -Dsysusers_dir=%{_sysusersdir} redhat-build'
     --define 'meson_build ninja -C redhat-build'
     --define 'meson_install DESTDIR=%{buildroot} meson install -C redhat-build --no-rebuild'

@@ -14,6 +14,7 @@
 #include "token-agent/admin_json.hh"
 #include "token-agent/cli/command.hh"
 #include "token-agent/cli/milter.hh"
+#include "token-agent/cli/stopped_service.hh"
 #include "token-agent/config_loader.hh"
 
 namespace postbearer::cli {
@@ -94,18 +95,21 @@ AgentPart reload_agent(const Options& options) {
 }
 
 /// credential:NAME is what systemd gave to our service: root sees it beside the running one, too.
-void borrow_credentials(const Options& options) {
+agent::ConfigResult load_as_the_service(const Options& options) {
     constexpr const char* kVariable = "CREDENTIALS_DIRECTORY";
     constexpr const char* kOfService = "/run/credentials/postbearer-agent.service";
     const bool of_service = options.config == POSTBEARER_CONFIG_DIR "/agent.toml";
-    if (of_service && std::getenv(kVariable) == nullptr && ::access(kOfService, R_OK | X_OK) == 0) {
+    if (of_service && std::getenv(kVariable) == nullptr) {
+        if (::access(kOfService, F_OK) != 0) {
+            return agent::load_config(options.config, StoppedService(CredentialPlaces()));
+        }
         (void)::setenv(kVariable, kOfService, 0);
     }
+    return agent::load_config(options.config);
 }
 
 AgentPart check_agent(const Options& options) {
-    borrow_credentials(options);
-    const agent::ConfigResult loaded = agent::load_config(options.config);
+    const agent::ConfigResult loaded = load_as_the_service(options);
     const std::vector<std::string> none;
     const std::vector<std::string>& errors = loaded ? none : loaded.error();
     const std::vector<std::string>& warnings = loaded ? loaded->warnings : none;

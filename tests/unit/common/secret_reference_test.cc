@@ -223,8 +223,8 @@ BOOST_DATA_TEST_CASE(credential_is_found_in_each_place, boost::unit_test::data::
 
 BOOST_FIXTURE_TEST_CASE(first_place_of_a_credential_wins, Fixture) {
     (void)write("name", "first", 0400);
-    (void)write("postbearer_name", "second", 0400);
-    (void)write("postbearer-encrypted_name", "third", 0400);
+    (void)write("postbearer-encrypted_name", "second", 0400);
+    (void)write("postbearer_name", "third", 0400);
     const std::string directory = dir.path();
     const Environment environment("CREDENTIALS_DIRECTORY", directory.c_str());
     BOOST_TEST(read_secret({Kind::Credential, "name"})->reveal() == "first");

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token-agent/cli/stopped_service.hh"
+
+#include <unistd.h>
+
+namespace postbearer::cli {
+namespace {
+
+bool is_there(const std::string& path) noexcept { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace
+
+Result<Secret> StoppedService::read_secret(const config::SecretReference& reference) const {
+    if (reference.kind != config::SecretReference::Kind::Credential) {
+        return system_.read_secret(reference);
+    }
+    const std::string& name = reference.name;
+    for (const std::string& place : {places_.store, places_.directory}) {
+        if (const std::string sealed = place + ".encrypted/" + name; is_there(sealed)) {
+            return failure(Errc::Config, "credential:" + name + " cannot be checked: " + sealed +
+                                             " is sealed, systemd opens it when postbearer-agent "
+                                             "starts, and the service is not running. See: "
+                                             "journalctl -u postbearer-agent");
+        }
+    }
+    for (const std::string& place : {places_.store, places_.directory}) {
+        if (const std::string plain = place + "/" + name; is_there(plain)) {
+            config::SecretReference file = reference;
+            file.kind = config::SecretReference::Kind::File;
+            file.name = plain;
+            return system_.read_secret(file);
+        }
+    }
+    return failure(Errc::Config, "credential:" + name + ": there is no " + places_.directory + "/" +
+                                     name +
+                                     ". Write the secret into it (root's, mode 0600), "
+                                     "then: systemctl restart postbearer-agent");
+}
+
+std::optional<uid_t> StoppedService::user_id(const std::string& name) const {
+    return system_.user_id(name);
+}
+std::optional<gid_t> StoppedService::group_id(const std::string& name) const {
+    return system_.group_id(name);
+}
+Result<void> StoppedService::can_read(const std::string& path) const {
+    return system_.can_read(path);
+}
+Result<std::string> StoppedService::read_public(const std::string& path) const {
+    return system_.read_public(path);
+}
+
+}  // namespace postbearer::cli
