@@ -4,7 +4,7 @@
 a_new_secret_takes_a_file_and_a_restart() {
     postbearer refresh relay@contoso.test
     add_app "$new_secret"
-    refused "the old secret" postbearer refresh relay@contoso.test
+    refused "the old secret" AADSTS7000215 postbearer refresh relay@contoso.test
     write_secret "$new_secret"
     systemctl restart postbearer-agent.service
     postbearer refresh relay@contoso.test
@@ -16,7 +16,7 @@ an_encrypted_secret_works() {
     printf '%s' "$sealed_secret" | systemd-creds encrypt --name=postbearer-encrypted_contoso-sealed - "$file" 2>/dev/null
     rm /etc/postbearer/credentials/contoso-secret
     sed -i 's/credential:contoso-secret/credential:contoso-sealed/' /etc/postbearer/agent.toml
-    refused "the secret in clear in $file" grep -q "$sealed_secret" "$file"
+    absent "the secret in clear in $file" -F "$sealed_secret" "$file"
     systemctl restart postbearer-agent.service
     postbearer refresh relay@contoso.test
     rm "$file"
@@ -46,9 +46,10 @@ a_login_is_sealed_and_outlives_a_restart() {
     has_token alice@contoso.test
     systemctl restart postbearer-agent.service
     postbearer refresh alice@contoso.test
-    refused "a refresh token in clear in the store" \
-        grep -rqFf "$work/refresh-tokens" /var/lib/postbearer
-    refused "a name in clear in the store" grep -rqi alice@contoso.test /var/lib/postbearer
+    [ -s "$work/refresh-tokens" ]
+    absent "an empty line among the refresh tokens" '^$' "$work/refresh-tokens"
+    absent "a refresh token in clear in the store" -rFf "$work/refresh-tokens" /var/lib/postbearer
+    absent "a name in clear in the store" -ri alice@contoso.test /var/lib/postbearer
     [ -s /var/lib/postbearer/tokens.db ]
     same "files of the store that others may read" "" \
         "$(find /var/lib/postbearer -type f \( -not -user _postbearer -o -perm /077 \))"
