@@ -10,7 +10,7 @@ status_says() { finds "$2" <<<"$(property "$1.service" StatusText)"; }
 reload_takes_the_new_configuration_and_keeps_the_pid() {
     local before mark
     before=$(main_pid postbearer-agent)
-    refused "an account that nobody knows" class=config token someone@fabrikam.test
+    refused "an account that nobody knows" class=unknown_account token someone@fabrikam.test
     cat >>"$agent_toml" <<'END'
 [[account]]
 match = "@fabrikam.test"

@@ -66,7 +66,8 @@ settle() {
     cp /etc/postbearer/milter.toml "$work/milter.toml"
     far_call /behaviour -X DELETE >/dev/null
     add_app "$app_secret"
-    rm -rf /run/systemd/system/postbearer-*.d /etc/postbearer/agent.d/many.toml
+    rm -rf /run/systemd/system/postbearer-*.d /etc/postbearer/agent.d/many.toml \
+        /etc/postbearer/credentials.encrypted/contoso-*
     systemctl daemon-reload
     systemctl reset-failed 'postbearer*' >/dev/null 2>&1 || true
     systemctl restart postbearer-agent.service
