@@ -9,13 +9,12 @@ far_pid=
 readonly far_mail_uid=5000 # virtual(8) needs a number, no account
 
 # A binary that was given, or one built from the source tree the suite stands in.
-# rehearsal_build may name a build directory that stays.
 find_rehearsal() {
-    local build=${rehearsal_build:-$work/build}
+    local build=$work/build
     rehearsal=${POSTBEARER_REHEARSAL:-$build/tests/rehearsal/postbearer-rehearsal}
     if [ -z "${POSTBEARER_REHEARSAL:-}" ]; then
         step "building the rehearsal in $build"
-        { [ -e "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Dman=disabled &&
+        { meson setup "$build" -Dbuildtype=release -Dman=disabled &&
             ninja -C "$build" tests/rehearsal/postbearer-rehearsal; } >"$work/build.log" 2>&1 ||
             { tail -n 40 "$work/build.log"; fail "the rehearsal cannot be built"; }
     fi
@@ -66,7 +65,19 @@ far_counter() {
 
 far_counter_reaches() { [ "$(far_counter "$1")" -ge "$2" ]; }
 
-far_stop_relay() { "${far_enter[@]}" postfix -c "$far/etc" stop >/dev/null 2>&1 || true; }
+# By its pid, not by postfix(1): the network that it was started in may be gone by now.
+far_stop_relay() {
+    local pid deadline=$((SECONDS + 30))
+    [ -e "$far/spool/pid/master.pid" ] || return 0
+    pid=$(tr -d ' ' <"$far/spool/pid/master.pid")
+    far_master_runs "$pid" || return 0
+    kill "$pid"
+    while far_master_runs "$pid"; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "the submission server does not stop"; return 1; }
+        sleep "$poll_pause"
+    done
+}
+far_master_runs() { [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$far/spool" ]; }
 
 far_write_relay() {
     mkdir -p "$far"/{etc,spool,log,mail}

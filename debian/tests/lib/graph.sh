@@ -3,8 +3,9 @@
 
 # example NAME: where the packages have put one of the samples.
 example() {
-    local file
-    file=$(dpkg -L postbearer postbearer-milter | grep -m 1 -E "/$1(\.gz)?\$") ||
+    local files file
+    files=$(dpkg -L postbearer postbearer-milter)
+    file=$(grep -m 1 -E "/$1(\.gz)?\$" <<<"$files") ||
         fail "no package brings the sample $1"
     case $file in
         *.gz) zcat "$file" ;;

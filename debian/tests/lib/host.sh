@@ -6,7 +6,13 @@ readonly microsoft="login.microsoftonline.com smtp.office365.com graph.microsoft
 
 need_systemd() {
     [ -d /run/systemd/system ] || fail "systemd is not PID 1 here; these are tests of its units"
-    log_cursor=$(journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p')
+    log_cursor=$(log_mark)
+}
+
+# The place where the log ends now. A process has just ended: sync first.
+log_mark() {
+    journalctl --sync 2>/dev/null || true
+    journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'
 }
 
 # expect_active UNIT...: each of them; systemctl itself is content with one.
@@ -18,15 +24,24 @@ expect_active() {
     echo "active: $*"
 }
 
-# What all programs have logged since need_systemd. A process has just ended: sync first.
+# log_lines [MARK]: what all programs have logged since then, or since need_systemd.
 log_lines() {
     journalctl --sync 2>/dev/null || true
-    journalctl --no-pager -o short-iso --after-cursor "$log_cursor"
+    journalctl --no-pager -o short-iso --after-cursor "${1:-$log_cursor}"
 }
 
-log_has() { log_lines | grep -qE -- "$1"; }
+# log_has PATTERN [MARK]: with those lines in $work/log. By way of a file: in a pipe, a grep that has
+# seen enough ends journalctl by a signal, and under pipefail that reads as "not there".
+log_has() {
+    local code=0
+    log_lines "${@:2}" >"$work/log" || fail "the journal cannot be read"
+    grep -qE -- "$1" "$work/log" || code=$?
+    [ "$code" -le 1 ] || fail "grep cannot look for $1"
+    return "$code"
+}
 
-wait_for_log() { wait_until 30 "the log to say $1" log_has "$1"; }
+# wait_for_log PATTERN [MARK]
+wait_for_log() { wait_until 30 "the log to say $1" log_has "$@"; }
 
 # keep PATH...: as it is now, for the end of the suite.
 keep() {
@@ -181,12 +196,11 @@ queue_empty() { [ -z "$(mail_queue)" ]; }
 
 # No secret and no token stands in a log: a JWT begins with eyJ.
 check_logs_keep_secrets() {
-    local lines
-    lines=$(log_lines)
-    if grep -qF -e "$app_secret" <<<"$lines"; then
+    log_has 'postbearer-agent' || fail "that is no journal of a suite"
+    if grep -qF -e "$app_secret" "$work/log"; then
         fail "the app's secret stands in the journal"
     fi
-    if grep -qE 'eyJ[A-Za-z0-9_-]{16}' <<<"$lines"; then
+    if grep -qE 'eyJ[A-Za-z0-9_-]{16}' "$work/log"; then
         fail "a token stands in the journal"
     fi
 }

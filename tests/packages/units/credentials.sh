@@ -4,22 +4,33 @@
 a_new_secret_takes_a_file_and_a_restart() {
     postbearer refresh relay@contoso.test
     add_app "$new_secret"
-    refused "the old secret" postbearer refresh relay@contoso.test
+    refused "the old secret" AADSTS7000215 postbearer refresh relay@contoso.test
     write_secret "$new_secret"
     systemctl restart postbearer-agent.service
     postbearer refresh relay@contoso.test
 }
 # As postbearer-agent(8) says it.
+encrypt_secret() { # NAME
+    printf '%s' "$sealed_secret" | systemd-creds encrypt --name="postbearer-encrypted_$1" - \
+        "/etc/postbearer/credentials.encrypted/$1" 2>/dev/null
+}
 an_encrypted_secret_works() {
     local file=/etc/postbearer/credentials.encrypted/contoso-sealed
     add_app "$sealed_secret"
-    printf '%s' "$sealed_secret" | systemd-creds encrypt --name=postbearer-encrypted_contoso-sealed - "$file" 2>/dev/null
+    encrypt_secret contoso-sealed
     rm /etc/postbearer/credentials/contoso-secret
     sed -i 's/credential:contoso-secret/credential:contoso-sealed/' /etc/postbearer/agent.toml
-    refused "the secret in clear in $file" grep -q "$sealed_secret" "$file"
+    absent "the secret in clear in $file" -F "$sealed_secret" "$file"
     systemctl restart postbearer-agent.service
     postbearer refresh relay@contoso.test
-    rm "$file"
+}
+# Who encrypts a secret and forgets the file in clear has not kept the old one in force.
+an_encrypted_secret_wins_over_one_in_clear() {
+    encrypt_secret contoso-secret
+    systemctl restart postbearer-agent.service
+    refused "the secret in clear" AADSTS7000215 postbearer refresh relay@contoso.test
+    add_app "$sealed_secret"
+    postbearer refresh relay@contoso.test
 }
 
 # Wherever the package could put it: sealed to this machine, or readable by root alone.
@@ -46,9 +57,10 @@ a_login_is_sealed_and_outlives_a_restart() {
     has_token alice@contoso.test
     systemctl restart postbearer-agent.service
     postbearer refresh alice@contoso.test
-    refused "a refresh token in clear in the store" \
-        grep -rqFf "$work/refresh-tokens" /var/lib/postbearer
-    refused "a name in clear in the store" grep -rqi alice@contoso.test /var/lib/postbearer
+    [ -s "$work/refresh-tokens" ]
+    absent "an empty line among the refresh tokens" '^$' "$work/refresh-tokens"
+    absent "a refresh token in clear in the store" -rFf "$work/refresh-tokens" /var/lib/postbearer
+    absent "a name in clear in the store" -ri alice@contoso.test /var/lib/postbearer
     [ -s /var/lib/postbearer/tokens.db ]
     same "files of the store that others may read" "" \
         "$(find /var/lib/postbearer -type f \( -not -user _postbearer -o -perm /077 \))"

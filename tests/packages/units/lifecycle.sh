@@ -5,12 +5,12 @@ agent_toml=/etc/postbearer/agent.toml
 milter_toml=/etc/postbearer/milter.toml
 make_a_mistake() { echo 'colour = "red"' >>"$1"; }
 last_line() { wc -l <"$1"; }
-status_says() { property "$1.service" StatusText | grep -q "$2"; }
+status_says() { finds "$2" <<<"$(property "$1.service" StatusText)"; }
 
 reload_takes_the_new_configuration_and_keeps_the_pid() {
     local before mark
     before=$(main_pid postbearer-agent)
-    refused "an account without a rule" token someone@fabrikam.test
+    refused "an account that nobody knows" class=unknown_account token someone@fabrikam.test
     cat >>"$agent_toml" <<'END'
 [[account]]
 match = "@fabrikam.test"
@@ -29,7 +29,7 @@ a_bad_configuration_is_named_and_the_old_one_serves_on() {
     before=$(main_pid postbearer-agent)
     make_a_mistake "$agent_toml"
     mark=$(journal_mark)
-    systemctl reload postbearer-agent || true
+    systemctl reload postbearer-agent # which is a signal: what comes of it is in log and status
     hears "$mark" postbearer-agent.service \
         "event=reload_failed .*agent\.toml:$(last_line "$agent_toml"):.*colour"
     wait_until 5 "the mistake in the status" status_says postbearer-agent 'new one has errors'
@@ -47,9 +47,12 @@ the_milter_reloads_the_same_way() {
     systemctl reload postbearer-milter
     hears "$mark" postbearer-milter.service 'event=reloaded routes=2'
     make_a_mistake "$milter_toml"
-    systemctl reload postbearer-milter || true
+    mark=$(journal_mark)
+    refused "a reload with a mistake" '^Job for postbearer-milter.service failed' \
+        systemctl reload postbearer-milter
     hears "$mark" postbearer-milter.service "milter\.toml:$(last_line "$milter_toml"):.*colour"
-    kill -s USR1 "$before" # where ExecReload= looks first, the daemon has not heard of it
+    same "pid" "$before" "$(main_pid postbearer-milter)"
+    kill -s USR1 "$before" # ExecReload= looks first, so the daemon has not heard of it
     wait_until 5 "the mistake in the status" status_says postbearer-milter 'new one has errors'
     same "pid" "$before" "$(main_pid postbearer-milter)"
     lmtp_greets
@@ -68,7 +71,8 @@ is_tried_again() { # UNIT FILE SOCKET
     systemctl stop "$unit.service"
     make_a_mistake "$file"
     mark=$(journal_mark)
-    refused "a start with a mistake" systemctl start "$unit.service"
+    refused "a start with a mistake" "^Job for $unit.service failed" \
+        systemctl start "$unit.service"
     same "exit status" 78 "$(property "$unit.service" ExecMainStatus)"
     hears "$mark" "$unit.service" "${file##*/}:$(last_line "$file"):.*colour"
     for ((i = 0; i < 30; i++)); do
@@ -87,7 +91,8 @@ a_bad_agent_configuration_is_tried_again() {
     serves
 }
 a_bad_milter_configuration_is_tried_again() {
-    is_tried_again postbearer-milter "$milter_toml" "/var/spool/postfix/run/postbearer/milter.sock"
+    is_tried_again postbearer-milter "$milter_toml" "$jail_sockets/milter.sock"
+    postfix_sockets_have_owner_mode_and_name
     lmtp_greets
 }
 # Where each refresh token is good once, the answer under way holds the only good one.

@@ -29,5 +29,5 @@ others_are_refused_by_their_uid() {
 }
 the_admin_socket_is_for_root() {
     postbearer status >/dev/null
-    refused "asker at the admin socket" as asker postbearer status
+    refused "asker at the admin socket" "Permission denied" as asker postbearer status
 }

@@ -13,6 +13,33 @@ our_packages() {
     dpkg-query -W -f '${Package} ${db:Status-Status}\n' |
         sed -nE 's/^(postbearer|postbearer-milter|libsasl2-modules-postbearer) installed$/\1/p'
 }
+# By sysusers, so that an image without our packages' scripts gets them, too.
+users_are_made_by_sysusers() {
+    local user package file
+    for user in _postbearer _postbearer-milter; do
+        package=${user#_}
+        same "shell of $user" /usr/sbin/nologin "$(getent passwd "$user" | cut -d : -f 7)"
+        same "password of $user" L "$(passwd -S "$user" | cut -d ' ' -f 2)"
+        same "groups of $user" "$user" "$(id -Gn "$user")"
+        file=$(dpkg -L "$package" | grep '^/usr/lib/sysusers\.d/.*\.conf$') ||
+            fail "$package brings nothing for sysusers"
+        finds "^u $user - " "$file" || fail "$file does not make $user"
+    done
+}
+# Built by `run`: it has the paths of sasl-xoauth2 and registers XOAUTH2 with its strength.
+the_plugin_of_sasl_xoauth2_installs_beside_ours_and_is_named() {
+    local plugin
+    postbearer status >"$work/status" 2>&1
+    absent "another plugin in the status" sasl-xoauth2 "$work/status"
+    apt_offline install "$proof"/neighbour/*.deb
+    plugin=$(dpkg -L sasl-xoauth2 | grep '/libsasl-xoauth2\.so$')
+    [ -e "$plugin" ] && [ -e "${plugin%/*}/libpostbearer.so" ] || fail "one has replaced the other"
+    same "what dpkg says of both" "" "$(dpkg --audit)"
+    postbearer status >"$work/status" 2>&1 || true
+    apt_offline purge sasl-xoauth2
+    finds -F "$plugin" "$work/status" || fail "not named: $(cat "$work/status")"
+    finds "the package sasl-xoauth2" "$work/status" || fail "no way out: $(cat "$work/status")"
+}
 packages_install_without_postfix() {
     install_our_packages
     same "our packages" 3 "$(our_packages | wc -l)"
@@ -38,8 +65,8 @@ packages_that_come_after_postfix_serve_it_at_once() {
     add_app "$app_secret"
     put_configuration
     systemctl restart "${units[@]}"
-    mail_from relay@contoso.test "after-$SECONDS"
-    is_delivered_once "after-$SECONDS"
+    mail_from relay@contoso.test newly-installed
+    is_delivered_once newly-installed
 }
 mail_is_delivered() { # NAME
     local mark
@@ -67,7 +94,20 @@ nothing_was_deferred() {
     journalctl --sync
     journalctl -q -o cat --after-cursor="$1" >"$work/mail-log"
     grep -q 'status=sent' "$work/mail-log" || fail "nothing was sent"
-    refused "a deferral" grep 'status=deferred' "$work/mail-log"
+    absent "a deferral" 'status=deferred' "$work/mail-log"
+}
+# A user's own mail, sent with what that user's login brings, which only the sealed store has.
+mail_of_a_login_is_delivered_after_a_restart() {
+    log_alice_in
+    systemctl restart postbearer-agent.service
+    postconf -e smtp_sasl_password_maps=static:alice@contoso.test
+    postfix reload 2>/dev/null
+    mail_from alice@contoso.test by-alice
+    is_delivered_once by-alice
+    finds 'sasl_method=XOAUTH2, sasl_username=alice@contoso.test' "$far/log/mail.log" ||
+        fail "somebody else sent it"
+    same "refresh tokens used twice" 0 "$(far_counter refresh_reuse)"
+    set_up_postfix_logins
 }
 mail_waits_for_an_agent_that_is_killed() {
     local mark

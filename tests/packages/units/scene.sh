@@ -66,7 +66,8 @@ settle() {
     cp /etc/postbearer/milter.toml "$work/milter.toml"
     far_call /behaviour -X DELETE >/dev/null
     add_app "$app_secret"
-    rm -rf /run/systemd/system/postbearer-*.d /etc/postbearer/agent.d/many.toml
+    rm -rf /run/systemd/system/postbearer-*.d /etc/postbearer/agent.d/many.toml \
+        /etc/postbearer/credentials.encrypted/contoso-*
     systemctl daemon-reload
     systemctl reset-failed 'postbearer*' >/dev/null 2>&1 || true
     systemctl restart postbearer-agent.service
@@ -92,7 +93,10 @@ has_token() { # ACCOUNT
     local answer
     answer=$(token "$1") || fail "no token for $1: $(sed -n 's/^message=//p' <<<"$answer")"
 }
-lmtp_greets() { "$proof/units/ask" --greeting "$jail_sockets/graph.sock" | grep -q '^220 '; }
+lmtp_greets() {
+    local greeting
+    greeting=$("$proof/units/ask" --greeting "$jail_sockets/graph.sock") && [ "${greeting:0:4}" = "220 " ]
+}
 
 # A login made elsewhere, whose refresh token is put in over the admin socket.
 log_alice_in() {
@@ -112,6 +116,10 @@ set_up_postfix() {
     configure_postfix_for_smtp
     configure_postfix_for_graph
     restart_postfix
+}
+set_up_postfix_logins() { # as configure_postfix_for_smtp does
+    postconf -e "smtp_sasl_password_maps=static:$mailbox"
+    postfix reload 2>/dev/null
 }
 chroot_postfix() { # y|n
     postconf -F "smtp/unix/chroot=$1" "graph/unix/chroot=$1"

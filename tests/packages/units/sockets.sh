@@ -6,7 +6,7 @@ socket_is() {
     is "$1" active || fail "$1 is $(property "$1" ActiveState)"
     same "owner and mode of $2" "$3 $4" "$(stat -c '%U:%G %a' "$2")"
     same "FileDescriptorName of $1" "$5" "$(property "$1" FileDescriptorName)"
-    property "$1" Listen | grep -qxF "$2 (Stream)" || fail "$1 does not listen on $2"
+    finds -xF "$2 (Stream)" <<<"$(property "$1" Listen)" || fail "$1 does not listen on $2"
 }
 agent_sockets_have_owner_mode_and_name() {
     socket_is postbearer-agent.socket /run/postbearer/agent.sock root:root 666 agent
@@ -25,8 +25,10 @@ daemons_know_every_socket() {
     mark=$(journal_mark)
     systemctl restart "${units[@]}"
     serves
+    hears "$mark" postbearer-agent.service 'event=started .* sockets=3'
+    hears "$mark" postbearer-milter.service 'event=started '
     for unit in "${units[@]}"; do
-        refused "$unit ignores a socket" said "$mark" "$unit.service" 'event=socket_(ignored|skipped)'
+        is_unsaid "$unit ignores a socket" "$mark" "$unit.service" 'event=socket_(ignored|skipped)'
     done
 }
 without_postfix_there_is_no_jail_and_no_failed_unit() {
@@ -34,7 +36,19 @@ without_postfix_there_is_no_jail_and_no_failed_unit() {
     same "failed units" "" "$(systemctl list-units --failed --plain --no-legend 'postbearer*')"
     is postbearer-agent.service active
 }
+# As smtpd(8) asks; it is systemd that takes the connection, and nobody who answers.
+policy_request() {
+    python3 - "$jail_sockets/policy.sock" <<'END'
+import socket, sys
+with socket.socket(socket.AF_UNIX) as link:
+    link.settimeout(2)
+    link.connect(sys.argv[1])
+    link.sendall(b"request=smtpd_access_policy\nprotocol_state=RCPT\n\n")
+    print(link.recv(4096))
+END
+}
 the_policy_socket_is_off_until_it_is_enabled() {
+    local mark
     same "policy socket" disabled "$(systemctl is-enabled postbearer-agent-policy.socket || true)"
     systemctl restart postbearer-agent.service
     serves
@@ -42,7 +56,13 @@ the_policy_socket_is_off_until_it_is_enabled() {
     systemctl stop postbearer-agent.service
     systemctl enable -q --now postbearer-agent-policy.socket
     socket_is postbearer-agent-policy.socket "$jail_sockets/policy.sock" root:postfix 660 policy
+    mark=$(journal_mark)
     systemctl start postbearer-agent.service
+    serves
+    # Handed over by its name: this version has no policy service, and says so.
+    hears "$mark" postbearer-agent.service 'event=socket_ignored .*policy'
+    policy_request >"$work/answer" 2>&1 || true
+    is_unsaid "a policy request ends the agent" "$mark" postbearer-agent.service 'event=stopp|code=exited'
     serves
     systemctl disable -q --now postbearer-agent-policy.socket
     [ ! -e "$jail_sockets/policy.sock" ] || fail "policy.sock stays when its socket is off"

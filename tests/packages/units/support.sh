@@ -34,12 +34,24 @@ prove_at_once() { # NAME [COMMAND]: the case as the machine is, or after that co
 same() { # WHAT EXPECTED FOUND
     [ "$2" = "$3" ] || fail "$1: expected '$2', found '$3'"
 }
-refused() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@" >/dev/null 2>&1; then
+# A command that fails for another reason than the expected one shows nothing.
+refused() { # WHAT REASON COMMAND...: it fails, and what it says matches the reason
+    local what=$1 reason=$2
+    shift 2
+    if "$@" >"$work/refusal" 2>&1; then
         fail "$what: should have been refused"
     fi
+    grep -qE -- "$reason" "$work/refusal" ||
+        fail "$what: refused with other words than '$reason': $(tail -n 1 "$work/refusal")"
+}
+finds() { # GREP-ARGUMENTS...: an error of grep's is no "no"
+    local code=0
+    grep -q "$@" || code=$?
+    [ "$code" -le 1 ] || fail "grep $*: exit status $code"
+    return "$code"
+}
+absent() { # WHAT GREP-ARGUMENTS...
+    ! finds "${@:2}" || fail "$1: is there"
 }
 
 property() { systemctl show --value -p "$2" "$1"; }
@@ -67,12 +79,20 @@ journal_mark() {
     journalctl -n 1 --show-cursor -q -o cat | sed -n 's/^-- cursor: //p'
 }
 # Not -u: together with --after-cursor, systemd 252 leaves the first line of the unit out.
-words_since() { # MARK UNIT
+# By way of files: in a pipe, a grep that has seen enough ends what is before it by a signal.
+words_since() { # MARK UNIT: in $work/heard
     journalctl --sync
-    journalctl -q -o short-monotonic --after-cursor="$1" | grep -E -- " ${2%.service}\[| $2:"
+    journalctl -q -o short-monotonic --after-cursor="$1" >"$work/journal" ||
+        fail "the journal cannot be read"
+    grep -E -- " ${2%.service}\[| $2:" "$work/journal" >"$work/heard" || true
 }
-said() { words_since "$1" "$2" | grep -E -- "$3"; }
-is_said() { said "$@" >/dev/null; }
+is_said() { # MARK UNIT PATTERN
+    words_since "$1" "$2"
+    finds -E -- "$3" "$work/heard"
+}
+is_unsaid() { # WHAT MARK UNIT PATTERN
+    ! is_said "${@:2}" || fail "$1: $(grep -m 1 -E -- "$4" "$work/heard")"
+}
 hears() { # MARK UNIT PATTERN
     wait_until 15 "$2 to log '$3'" is_said "$@"
 }
