@@ -24,7 +24,8 @@ log_lines() {
     journalctl --no-pager -o short-iso --after-cursor "$log_cursor"
 }
 
-log_has() { log_lines | grep -qE -- "$1"; }
+# All of it is read: a grep that leaves early kills journalctl, and pipefail takes that for "no".
+log_has() { log_lines | grep -E -- "$1" >/dev/null; }
 
 wait_for_log() { wait_until 30 "the log to say $1" log_has "$1"; }
 
