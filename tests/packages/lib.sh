@@ -240,11 +240,6 @@ root_boot() { # DIR NAME: returns when systemd says that all of it is up
     tail -n 20 "$home/console" >&2
     return 1
 }
-# As a machine on which all services have run once: Debian 13's Postfix makes its directories at its
-# first start, and units that look for them were skipped at that boot.
-root_boot_again() { # DIR NAME
-    root_boot "$1" "$2" && root_stop "$2" && root_boot "$1" "$2"
-}
 root_has_booted() { # NAME: sets state
     state=$(root_exec "$1" systemctl is-system-running 2>/dev/null) || true
     [ "$state" = running ] || [ "$state" = degraded ]
