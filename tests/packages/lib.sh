@@ -106,8 +106,8 @@ make_base() { # RELEASE KIND DIR
         bootstrap "$release" "$new" >"$log" 2>&1
     else
         below=$(kinds_below "$kind")
-        below=$(root_base "$release" "${below##* }") &&
-            flock -s "$below" cp -ax --reflink=auto "$below" "$new" &&
+        below=$(root_base "$release" "${below##* }") && mkdir "$new" &&
+            flock -s "$below" cp -ax --reflink=auto "$below/." "$new/" &&
             extend "$kind" "$new" >"$log" 2>&1
     fi || { tail -n 15 "$log"; return 1; }
     mv "$new" "$dir"
@@ -239,6 +239,11 @@ root_boot() { # DIR NAME: returns when systemd says that all of it is up
     root_exec "$name" systemctl --failed --plain --no-legend >&2 || true
     tail -n 20 "$home/console" >&2
     return 1
+}
+# As a machine on which all services have run once: Debian 13's Postfix makes its directories at its
+# first start, and units that look for them were skipped at that boot.
+root_boot_again() { # DIR NAME
+    root_boot "$1" "$2" && root_stop "$2" && root_boot "$1" "$2"
 }
 root_has_booted() { # NAME: sets state
     state=$(root_exec "$1" systemctl is-system-running 2>/dev/null) || true

@@ -115,7 +115,7 @@ set_up_postfix() {
 }
 chroot_postfix() { # y|n
     postconf -F "smtp/unix/chroot=$1" "graph/unix/chroot=$1"
-    restart_postfix
+    postfix reload 2>/dev/null
 }
 mail_from() { # SENDER SUBJECT
     sendmail -i -f "$1" alice@example.test <<END
