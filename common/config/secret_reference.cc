@@ -137,7 +137,8 @@ Result<Secret> read_credential(const SecretReference& reference) {
     }
     const std::string start = std::string(directory) + "/";
     for (const std::string_view prefix : kCredentialPrefixes) {
-        const std::string path = start + std::string(prefix) + name;
+        std::string path = start;
+        path.append(prefix).append(name);
         struct stat status {};
         const bool absent = ::stat(path.c_str(), &status) != 0
                                 ? errno == ENOENT

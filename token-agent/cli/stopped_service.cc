@@ -3,8 +3,21 @@
 
 #include <unistd.h>
 
+#include <string_view>
+
 namespace postbearer::cli {
 namespace {
+
+std::string below(std::string place, std::string_view between, const std::string& name) {
+    return place.append(between).append(name);
+}
+
+tl::unexpected<Error> cannot_be_checked(const std::string& name, const std::string& sealed) {
+    return failure(Errc::Config, "credential:" + name + " cannot be checked: " + sealed +
+                                     " is sealed, systemd opens it when postbearer-agent starts, "
+                                     "and the service is not running. See: "
+                                     "journalctl -u postbearer-agent");
+}
 
 bool is_there(const std::string& path) noexcept { return ::access(path.c_str(), F_OK) == 0; }
 
@@ -15,16 +28,14 @@ Result<Secret> StoppedService::read_secret(const config::SecretReference& refere
         return system_.read_secret(reference);
     }
     const std::string& name = reference.name;
-    for (const std::string& place : {places_.store, places_.directory}) {
-        if (const std::string sealed = place + ".encrypted/" + name; is_there(sealed)) {
-            return failure(Errc::Config, "credential:" + name + " cannot be checked: " + sealed +
-                                             " is sealed, systemd opens it when postbearer-agent "
-                                             "starts, and the service is not running. See: "
-                                             "journalctl -u postbearer-agent");
+    const std::string places[] = {places_.store, places_.directory};
+    for (const std::string& place : places) {
+        if (const std::string sealed = below(place, ".encrypted/", name); is_there(sealed)) {
+            return cannot_be_checked(name, sealed);
         }
     }
-    for (const std::string& place : {places_.store, places_.directory}) {
-        if (const std::string plain = place + "/" + name; is_there(plain)) {
+    for (const std::string& place : places) {
+        if (const std::string plain = below(place, "/", name); is_there(plain)) {
             config::SecretReference file = reference;
             file.kind = config::SecretReference::Kind::File;
             file.name = plain;
