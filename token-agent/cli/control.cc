@@ -98,7 +98,8 @@ AgentPart reload_agent(const Options& options) {
 agent::ConfigResult load_as_the_service(const Options& options) {
     constexpr const char* kVariable = "CREDENTIALS_DIRECTORY";
     constexpr const char* kOfService = "/run/credentials/postbearer-agent.service";
-    const bool of_service = options.config == POSTBEARER_CONFIG_DIR "/agent.toml";
+    const bool of_service = options.config == POSTBEARER_CONFIG_DIR "/agent.toml" &&
+                            ::access("/run/systemd/system", F_OK) == 0;
     if (of_service && std::getenv(kVariable) == nullptr) {
         if (::access(kOfService, F_OK) != 0) {
             return agent::load_config(options.config, StoppedService(CredentialPlaces()));

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <string_view>
 
 namespace postbearer::cli {
@@ -20,6 +21,9 @@ tl::unexpected<Error> cannot_be_checked(const std::string& name, const std::stri
 }
 
 bool is_there(const std::string& path) noexcept { return ::access(path.c_str(), F_OK) == 0; }
+bool is_closed_to_us(const std::string& directory) noexcept {
+    return ::access(directory.c_str(), X_OK) != 0 && errno == EACCES;
+}
 
 }  // namespace
 
@@ -28,6 +32,10 @@ Result<Secret> StoppedService::read_secret(const config::SecretReference& refere
         return system_.read_secret(reference);
     }
     const std::string& name = reference.name;
+    if (is_closed_to_us(places_.directory)) {
+        return failure(Errc::Config, "credential:" + name + " cannot be checked: " +
+                                         places_.directory + " is root's. Run this as root");
+    }
     const std::string places[] = {places_.store, places_.directory};
     for (const std::string& place : places) {
         if (const std::string sealed = below(place, ".encrypted/", name); is_there(sealed)) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token-agent/cli/stopped_service.hh"
 
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <string>
@@ -63,6 +65,18 @@ BOOST_AUTO_TEST_CASE(what_is_nowhere_is_told_where_to_put) {
     BOOST_TEST(secret.error().context.find("there is no " +
                                            (dir.path() / "credentials/contoso-secret").string()) !=
                std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(who_may_not_look_is_told_who_may) {
+    write("credentials/contoso-secret", "s3cret");
+    std::filesystem::permissions(dir.path() / "credentials", std::filesystem::perms::none);
+    const bool root = ::geteuid() == 0;  // passes every mode; access(2) goes by the real uid
+    BOOST_REQUIRE((!root || ::setresuid(65534, 0, 0) == 0));
+    const auto secret = read("contoso-secret");
+    BOOST_REQUIRE((!root || ::setresuid(0, 0, 0) == 0));
+    std::filesystem::permissions(dir.path() / "credentials", std::filesystem::perms::owner_all);
+    BOOST_REQUIRE(!secret);
+    BOOST_TEST(secret.error().context.find("Run this as root") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(one_that_others_may_read_is_refused) {
